@@ -1,0 +1,64 @@
+# `make bench` and `make test` need only make and Python 3.11 or newer with pip and venv: the rest goes into .venv once.
+# uv is used instead of pip where it is installed.
+
+PYTHON ?= python3
+# What `make bench` adds to `pytest bench`. A gate on errors alone: a wrong answer is a result, not a failure of the run.
+ARGS ?= --max-errors 0
+# Processes that run the suite's own tests.
+WORKERS ?= 2
+
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),"$(UV)" pip install -q --python $(BIN)/python,$(BIN)/python -m pip install -q --disable-pip-version-check)
+MAKE_VENV := $(if $(UV),"$(UV)" venv -q --clear --python "$(PYTHON)" .venv,"$(PYTHON)" -m venv --clear .venv)
+# A .venv is made anew if its Python is gone, or if it has no pip and there is no uv.
+VENV_WORKS := $(BIN)/python -c 'import sys$(if $(UV),,, pip)' 2>/dev/null
+
+.NOTPARALLEL:
+.PHONY: help bench test lock clean
+help:
+	@echo "make bench   run the benchmarks that need no key and no network; ARGS='-k locomo --provider bm25' for another run"
+	@echo "make test    style, types and tests of the suite itself; WORKERS=4 for more processes"
+	@echo "make lock    choose the newest versions anew (needs uv)"
+	@echo "make clean   remove .venv and caches; runs/ and datasets/ stay"
+	@echo "PYTHON=python3.12 chooses the Python that .venv is made with."
+
+bench: .venv/.ready-bench
+	$(BIN)/python -m pytest bench $(ARGS)
+
+test: .venv/.ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests -n $(WORKERS)
+
+.venv/.ready-bench: pyproject.toml requirements.lock
+	@$(MAKE) --no-print-directory .venv-works
+	@echo "Installing what a run needs into .venv ..."
+	@$(INSTALL) -c requirements.lock -e .
+	@touch $@
+
+# What the tests need contains what a run needs.
+.venv/.ready-test: pyproject.toml requirements.lock
+	@$(MAKE) --no-print-directory .venv-works
+	@echo "Installing what a run and the tests need into .venv ..."
+	@$(INSTALL) -c requirements.lock -e '.[dev,postgres]'
+	@touch .venv/.ready-bench $@
+
+.PHONY: .venv-works
+.venv-works:
+	@$(VENV_WORKS) || { \
+	  "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "MemoryBench needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1 || true)." \
+	         "Name another one: make ... PYTHON=python3.12" >&2; exit 1; }; \
+	  $(MAKE_VENV); }
+
+# One lock for every extra, Python 3.11 to 3.13, Linux and macOS.
+lock:
+	@test -n "$(UV)" || { echo "make lock needs uv on PATH (pip install uv)" >&2; exit 1; }
+	"$(UV)" pip compile -q --universal --all-extras --python-version 3.11 --upgrade --no-annotate --no-emit-index-url \
+	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

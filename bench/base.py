@@ -1,0 +1,74 @@
+"""What a benchmark is: cases that are cheap to list, haystacks that are read when they are needed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schema import Case, Haystack, Word
+
+
+class BenchmarkOptions(BaseModel):
+    """What can be set about how a benchmark is loaded.
+
+    `data` is a folder that already holds data files: what ``MEMORYBENCH_DATA`` names, None for the repository's
+    ``datasets/``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str | None = None
+    synthetic_sessions: int = Field(default=100, ge=10)
+    synthetic_questions: int = Field(default=100, ge=5)
+    synthetic_seed: int = 0
+
+
+class BenchmarkInfo(Word):
+    """What a report says of a benchmark.
+
+    `sha256` is of the data (of the generator's settings where there is no file); `verified` says that it is the
+    published file. `notes` are remarks about the data that a reader of the numbers should see.
+    """
+
+    name: str
+    variant: str
+    sha256: str
+    verified: bool
+    licence: str
+    citation: str
+    notes: tuple[str, ...] = ()
+
+
+class Benchmark(ABC):
+    """A set of questions over haystacks.
+
+    Subclass it in a file of its own in ``bench/``, beside its test. `types` lists the question types in the order in
+    which reports show them. `official_f1` names the data set's own answer metric (`reports.answer_metrics`), if any.
+    """
+
+    name: ClassVar[str]
+    types: ClassVar[tuple[str, ...]]
+    official_f1: ClassVar[Literal["locomo_official"] | None] = None
+
+    def __init__(self, options: BenchmarkOptions) -> None:
+        """Find the data and make it ready.
+
+        Raises `schema.DataMissingError` if it is not there, `schema.DataError` if it is not what it should be.
+        """
+        self.options = options
+
+    @property
+    @abstractmethod
+    def info(self) -> BenchmarkInfo:
+        """What this is, for reports and fingerprints."""
+
+    @abstractmethod
+    def cases(self) -> Sequence[Case]:
+        """All cases, in the data's order. No haystack is read for it."""
+
+    @abstractmethod
+    def haystack(self, haystack_id: str) -> Haystack:
+        """The haystack of that id (`Case.haystack`)."""

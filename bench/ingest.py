@@ -1,0 +1,130 @@
+"""Each haystack into its container, once: whoever comes first ingests it, all others wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from bench.attempts import Caller
+from providers import Provider
+from reports import HEARTBEAT_SECONDS, ClaimState, Leases, StepError
+from schema import Haystack, IndexingTimeoutError, ProviderError, Session, estimate_tokens
+
+_POLL_SECONDS = (0.05, 1.0)
+
+
+class Ingest:
+    """The containers of one provider over one benchmark in this process.
+
+    `slots` bounds what the process has in flight: an ingest takes one for each session under way, waiting takes none.
+    """
+
+    def __init__(self, provider: Provider, caller: Caller, leases: Leases, slots: asyncio.Semaphore) -> None:
+        self._provider = provider
+        self._caller = caller
+        self._leases = leases
+        self._slots = slots
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def busy(self) -> int:
+        """How many containers are being made ready."""
+        return sum(not task.done() for task in self._under_way.values())
+
+    async def ready(self, container: str, haystack: Haystack, *, again: bool = False) -> None:
+        """Return when `container` can be searched; raises `schema.ProviderError` if it cannot be made so.
+
+        A container that failed is only tried again if `again`.
+        """
+        task = self._under_way.get(container)
+        if task is None or (again and task.done() and task.exception() is not None):
+            task = asyncio.create_task(self._ensure(container, haystack, again=again), name=f"ingest {container}")
+            self._under_way[container] = task
+        await asyncio.shield(task)
+
+    async def _ensure(self, container: str, haystack: Haystack, *, again: bool) -> None:
+        pause, longest = _POLL_SECONDS
+        while True:
+            claim = await asyncio.to_thread(self._leases.claim, container, haystack.id, again=again)
+            if claim.state is ClaimState.READY:
+                return
+            if claim.state is ClaimState.FAILED:
+                reason = f"{claim.error.type}: {claim.error.message}" if claim.error else "no reason recorded"
+                raise ProviderError(f"container {container} could not be ingested: {reason}")
+            if claim.state is ClaimState.MINE and await self._hold(container, haystack, left_over=claim.left_over):
+                return
+            again = False  # somebody else is at it: their failure will be as fresh as ours
+            await asyncio.sleep(pause)
+            pause = min(longest, pause * 1.5)
+
+    async def _hold(self, container: str, haystack: Haystack, *, left_over: bool) -> bool:
+        """Ingest while the heart beats; False if the container was taken over by somebody else meanwhile."""
+        work = asyncio.create_task(self._fill(container, haystack, left_over=left_over))
+        heart = asyncio.create_task(self._beat(container))
+        try:
+            await asyncio.wait({work, heart}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                return heart.result()
+            work.result()
+            return True
+        except ProviderError as error:
+            await self._leases.failed(container, StepError(type=type(error).__name__, message=str(error)))
+            raise
+        except BaseException:
+            await self._leases.abandon(container)
+            raise
+        finally:
+            for task in (work, heart):
+                task.cancel()
+            await asyncio.gather(work, heart, return_exceptions=True)
+
+    async def _beat(self, container: str) -> bool:
+        held = True
+        while held:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            held = await self._leases.beat(container)
+        return False
+
+    async def _fill(self, container: str, haystack: Haystack, *, left_over: bool) -> None:
+        if left_over:
+            await self._must(self._provider.clear, container)
+        messages, tokens = await self._sessions(container, haystack)
+        timeout = self._provider.limits.indexing_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                indexing_ms = await self._must(self._provider.await_indexing, container)
+        except TimeoutError as error:
+            raise IndexingTimeoutError(
+                f"container {container} did not become ready within {timeout:g} s after its last session"
+            ) from error
+        await self._leases.indexed(container, messages=messages, tokens=tokens, indexing_ms=indexing_ms)
+
+    async def _sessions(self, container: str, haystack: Haystack) -> tuple[int, int]:
+        """Ingest all sessions, as many at once as the provider bears; the messages and tokens in them."""
+        counted = [0, 0]
+
+        async def one_after_another(ordered: Iterator[tuple[int, Session]]) -> None:
+            for ordinal, session in ordered:
+                counted[0] += len(session.messages)
+                counted[1] += sum(estimate_tokens(message.rendered()) for message in session.messages)
+                async with self._slots:
+                    done = await self._caller.call(self._provider.ingest, container, session)
+                if done.error:
+                    raise done.error
+                self._leases.session_done(container, ordinal, done.service_ms, done.attempts)
+
+        # the lanes share one iterator: each takes the next session, and no more are in memory than there are lanes
+        shared = enumerate(haystack.sessions())
+        lanes = [asyncio.create_task(one_after_another(shared)) for _lane in range(self._provider.limits.sessions)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+        return counted[0], counted[1]
+
+    async def _must(self, method: Callable[[str], object], container: str) -> float:
+        done = await self._caller.call(method, container)
+        if done.error:
+            raise done.error
+        return done.service_ms

@@ -1,0 +1,266 @@
+"""The way of a question: ingest, search, answer, judge; each step once, written down when it is done.
+
+Asynchronous, and knows nothing of pytest. The fixtures and `run_benchmark` both stand on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.attempts import Caller, Done
+from bench.base import Benchmark
+from bench.ingest import Ingest
+from bench.limits import Limiter
+from judges import Judge
+from llms import Answerer
+from providers import Ceiling, Limits, Provider
+from reports import PHASES, RESULTS, Checkpoint, Leases, Phase, QuestionKey, Step, StepError, StoredStep
+from schema import Answer, Case, InfrastructureError, SearchResult, Usage, Verdict
+
+T = TypeVar("T")
+Said = TypeVar("Said", Answer, Verdict)
+
+
+class Job:
+    """One question on its way: a future for each thing that will come of it, for any thread to wait on."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.ingested: Future[None] = Future()
+        self.searched: Future[tuple[SearchResult, ...]] = Future()
+        self.answered: Future[Answer] = Future()
+        self.judged: Future[Verdict] = Future()
+
+    @property
+    def futures(self) -> tuple[Future[Any], ...]:
+        """In the order of the phases."""
+        return self.ingested, self.searched, self.answered, self.judged
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error."""
+        return any(future.done() and future.exception() is not None for future in self.futures)
+
+    def fail(self, error: BaseException) -> None:
+        """Give everybody who still waits the error."""
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error)
+
+
+class Services:
+    """What one process may have under way: `in_flight` in all, and each service within its own limits."""
+
+    def __init__(self, *, in_flight: int, workers: int, folder: Path) -> None:
+        self.slots = asyncio.Semaphore(in_flight)
+        self._in_flight = in_flight
+        self._workers = workers
+        self._folder = folder
+        self._callers: dict[str, Caller] = {}
+        self._limiters: list[Limiter] = []
+        self._pools: list[ThreadPoolExecutor] = []
+
+    def caller(self, name: str, limits: Limits, failure: type[InfrastructureError]) -> Caller:
+        """The caller for the service `name` with `limits`: one for all who ask."""
+        if name in self._callers:
+            return self._callers[name]
+        most = min(self._in_flight, limits.concurrency or self._in_flight)
+        over_all = limits.scope == "run" and self._workers > 1
+        limiter = Limiter(
+            self._folder,
+            "".join(letter if letter.isalnum() else "-" for letter in name),
+            most=most,
+            shared=limits.concurrency if over_all else None,
+            per_minute=limits.per_minute,
+        )
+        pool = ThreadPoolExecutor(most, thread_name_prefix=name)
+        self._limiters.append(limiter)
+        self._pools.append(pool)
+        self._callers[name] = Caller(limiter, pool, failure)
+        return self._callers[name]
+
+    def close(self) -> None:
+        """Let go of threads and files."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for limiter in self._limiters:
+            limiter.close()
+
+
+class Pipeline:
+    """One provider over one benchmark."""
+
+    def __init__(
+        self,
+        *,
+        benchmark: Benchmark,
+        provider: Provider,
+        provider_name: str,
+        answerer: Answerer,
+        judge: Judge,
+        callers: tuple[Caller, Caller, Caller],
+        slots: asyncio.Semaphore,
+        checkpoint: Checkpoint,
+        invocation: str,
+        top_k: int,
+        per_question: bool,
+        until: Phase,
+        inputs: dict[Phase, str],
+    ) -> None:
+        self._benchmark = benchmark
+        self._provider = provider
+        self._provider_name = provider_name
+        self._answerer = answerer
+        self._judge = judge
+        self._search_caller, self._answer_caller, self._judge_caller = callers
+        self._slots = slots
+        self._checkpoint = checkpoint
+        self._top_k = top_k
+        self._per_question = per_question
+        self._last = PHASES.index(until)
+        self._inputs = inputs
+        leases = Leases(checkpoint, provider_name, benchmark.name, invocation)
+        self._ingest = Ingest(provider, self._search_caller, leases, slots)
+
+    @property
+    def ingesting(self) -> int:
+        """How many containers are being made ready."""
+        return self._ingest.busy
+
+    async def run(self, job: Job, *, again: bool = False) -> None:
+        """Take a question as far as the run goes; what came of it, errors included, is in the job's futures.
+
+        Steps that are done are taken from the checkpoint. `again` also tries what failed before in this process.
+        """
+        try:
+            stored = self._checkpoint.steps(self._key(job.case))
+            await self._ready(job, stored, again=again)
+            async with self._slots:
+                results = await self._until(1, job.searched, self.search, job.case, stored)
+                if results is not None:
+                    answer = await self._until(2, job.answered, self.answer, job.case, results, stored)
+                    if answer is not None:
+                        await self._until(3, job.judged, self.judge, job.case, answer, stored)
+        except BaseException as error:
+            job.fail(error)
+            if not isinstance(error, InfrastructureError):
+                raise
+
+    async def make_ready(self, case: Case, *, again: bool = False) -> None:
+        """Ingest and index the haystack of `case`, unless that is done."""
+        await self._ingest.ready(self.container(case), self._benchmark.haystack(case.haystack), again=again)
+
+    async def search(self, case: Case, stored: dict[str, StoredStep] | None = None) -> tuple[SearchResult, ...]:
+        """What the provider finds for the question."""
+        container = self.container(case)
+        inputs = _digest(self._inputs["search"], case.question.model_dump_json(), case.haystack)
+        if (found := _reuse(stored, "search", inputs)) is not None:
+            return RESULTS.validate_json(found)
+        if isinstance(self._provider, Ceiling):
+            call = self._search_caller.call(
+                self._provider.search_gold, container, case.question, case.gold, self._top_k
+            )
+        else:
+            call = self._search_caller.call(self._provider.search, container, case.question, self._top_k)
+        done = await call
+        results: tuple[SearchResult, ...] = tuple(done.value or ())
+        await self._save(case, "search", inputs, done, RESULTS.dump_json(results).decode())
+        return results
+
+    async def answer(
+        self, case: Case, results: Sequence[SearchResult], stored: dict[str, StoredStep] | None = None
+    ) -> Answer:
+        """What the answering model makes of `results`."""
+        read = RESULTS.dump_json(tuple(results)).decode()
+        inputs = _digest(self._inputs["answer"], case.question.model_dump_json(), read)
+        if (found := _reuse(stored, "answer", inputs)) is not None:
+            return Answer.model_validate_json(found)
+        done: Done[Answer] = await self._answer_caller.call(self._answerer.answer, case.question, results)
+        return await self._saved(case, "answer", inputs, done)
+
+    async def judge(self, case: Case, answer: Answer, stored: dict[str, StoredStep] | None = None) -> Verdict:
+        """How the judge grades `answer`."""
+        inputs = _digest(
+            self._inputs["judge"], case.question.model_dump_json(), case.gold.model_dump_json(), answer.hypothesis
+        )
+        if (found := _reuse(stored, "judge", inputs)) is not None:
+            return Verdict.model_validate_json(found)
+        done: Done[Verdict] = await self._judge_caller.call(self._judge.evaluate, case.question, case.gold, answer)
+        return await self._saved(case, "judge", inputs, done)
+
+    def container(self, case: Case) -> str:
+        """The name of the container that `case` is searched in."""
+        own = f"-{case.id}" if self._per_question else ""
+        return f"{case.haystack}{own}-{self._checkpoint.run_id}"
+
+    async def _ready(self, job: Job, stored: dict[str, StoredStep], *, again: bool) -> None:
+        search = stored.get("search")
+        if search is None or search.state != "done":
+            try:
+                await self.make_ready(job.case, again=again)
+            except InfrastructureError as error:
+                failed: Done[None] = Done(None, error, 0.0, 0.0, 1)
+                await self._save(job.case, "ingest", "", failed, None)
+        ingest = stored.get("ingest")
+        if self._last == 0 or (ingest is not None and ingest.state != "done"):
+            done: Done[None] = Done(None, None, 0.0, 0.0, 1)
+            await self._save(job.case, "ingest", "", done, "null")
+        job.ingested.set_result(None)
+
+    async def _until(
+        self, phase: int, future: Future[T], step: Callable[..., Awaitable[T]], *arguments: object
+    ) -> T | None:
+        """Do a step and hand on what it gave; None if the run does not go so far."""
+        if phase > self._last:
+            return None
+        value = await step(*arguments)
+        future.set_result(value)
+        return value
+
+    async def _saved(self, case: Case, phase: Phase, inputs: str, done: Done[Said]) -> Said:
+        value = done.value
+        result, usage = (value.model_dump_json(), value.usage) if value is not None else (None, None)
+        await self._save(case, phase, inputs, done, result, usage)
+        assert value is not None, "a call that gave nothing has an error, and _save raises it"
+        return value
+
+    async def _save(
+        self, case: Case, phase: Phase, inputs: str, done: Done[Any], result: str | None, usage: Usage | None = None
+    ) -> None:
+        """Write a step down, then raise its error if it ended in one."""
+        error = done.error
+        step = Step(
+            phase=phase,
+            service_ms=done.service_ms,
+            waited_ms=done.waited_ms,
+            attempts=done.attempts,
+            error=StepError(type=type(error).__name__, message=str(error)) if error else None,
+            usage=usage,
+        )
+        written = self._checkpoint.save(self._key(case), step, inputs=inputs, result=None if error else result)
+        await asyncio.wrap_future(written)
+        if error:
+            raise error
+
+    def _key(self, case: Case) -> QuestionKey:
+        return QuestionKey(self._provider_name, case.benchmark, case.id)
+
+
+def fingerprint_of(record: object) -> str:
+    """A short hash of what a step depends on."""
+    return _digest(json.dumps(record, sort_keys=True))
+
+
+def _reuse(stored: dict[str, StoredStep] | None, phase: Phase, inputs: str) -> str | None:
+    step = (stored or {}).get(phase)
+    return step.result if step is not None and step.state == "done" and step.inputs == inputs else None
+
+
+def _digest(*parts: str) -> str:
+    return blake2b("\x1f".join(parts).encode(errors="surrogatepass"), digest_size=12).hexdigest()

@@ -1,0 +1,115 @@
+"""A run for programs: the same pipeline, checkpoint and report as under pytest, called as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.base import Benchmark
+from bench.config import BenchmarkConfig
+from bench.pipeline import Job
+from bench.selection import select
+from bench.session import RunSession
+from bench.workbench import find_benchmark
+from reports import PHASES, Report
+from schema import InfrastructureError, Verdict
+
+
+class RunProgress(NamedTuple):
+    """How far a run is: `done` of `total` questions, `correct` and `errors` among them."""
+
+    done: int
+    total: int
+    correct: int
+    errors: int
+
+
+class BenchmarkResult(NamedTuple):
+    """What a run gave.
+
+    `metrics` holds flat figures by name, such as ``bm25/synthetic/accuracy`` or ``bm25/synthetic/p95.search_ms``; those
+    that were not measured are left out. `report` is report.json as a model, `jsonl` the path of results.jsonl.
+    """
+
+    metrics: dict[str, float]
+    report: Report
+    jsonl: Path
+
+
+def run_benchmark(
+    config: BenchmarkConfig,
+    *benchmarks: str,
+    progress: Callable[[RunProgress], None] | None = None,
+) -> BenchmarkResult:
+    """Run `benchmarks` (names or dotted paths) as `config` says, and report.
+
+    An existing `config.run_id` is continued: what it has is not asked again. `progress` is called after each question.
+    Questions that end in an error are counted in the report; it raises only if nothing can be run at all
+    (`schema.ConfigurationError`, `schema.DataError`) or nothing can be recorded (`schema.CheckpointError`).
+    """
+    told = ", ".join([*map(repr, benchmarks), "config"])
+    session = RunSession(config, f"run_benchmark({told})")
+    opened: dict[str, Benchmark] = {}
+    for name in benchmarks:
+        benchmark = find_benchmark(name)(config.benchmark_options)
+        opened[benchmark.name] = benchmark
+    # the same order as under pytest: benchmark by benchmark, provider by provider
+    selected = [
+        (provider, case)
+        for benchmark in opened.values()
+        for provider in config.provider
+        for case in select(benchmark.cases(), config)
+    ]
+    checkpoint = session.open()
+    workbench = session.work(checkpoint, opened)
+    try:
+        workbench.seal(selected)
+        workbench.expect(selected)
+        state = RunProgress(0, len(selected), 0, 0)
+        for index, (provider, case) in enumerate(selected):
+            workbench.look_ahead(selected[index : index + workbench.window])
+            correct, failed = _outcome(workbench.job(provider, case), config)
+            workbench.forget(provider, case)
+            state = RunProgress(index + 1, len(selected), state.correct + correct, state.errors + failed)
+            if progress:
+                progress(state)
+        workbench.stop()
+        report = session.finish(checkpoint)
+    finally:
+        workbench.close()
+    return BenchmarkResult(metrics_of(report), report, session.folder / "results.jsonl")
+
+
+def metrics_of(report: Report) -> dict[str, float]:
+    """The main figures of `report` by name, each ``PROVIDER/BENCHMARK/FIGURE``."""
+    found: dict[str, float | None] = {}
+    for result in report.results:
+        place = f"{result.provider.name}/{result.benchmark.name}"
+        if result.accuracy:
+            found[f"{place}/accuracy"] = result.accuracy.value
+            found[f"{place}/accuracy.low"], found[f"{place}/accuracy.high"] = result.accuracy.ci95
+        for name, part in {**result.by_group, **result.by_type}.items():
+            found[f"{place}/accuracy.{name}"] = part.accuracy.value if part.accuracy else None
+        if result.retrieval.message:
+            found[f"{place}/mrr"] = result.retrieval.message.mrr
+            for cutoff, value in result.retrieval.message.recall.items():
+                found[f"{place}/recall@{cutoff}"] = value
+        for name, f1 in result.f1.items():
+            found[f"{place}/f1.{name}"] = f1.answerable.value
+        found[f"{place}/context_tokens"] = result.context.tokens_mean
+        found[f"{place}/errors"] = float(result.questions.errors)
+        for phase in ("ingest", "indexing", "search", "answer", "judge"):
+            for figure in ("p50", "p95", "p99"):
+                found[f"{place}/{figure}.{phase}_ms"] = getattr(getattr(result.latency_ms, phase), figure)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _outcome(job: Job, config: BenchmarkConfig) -> tuple[bool, bool]:
+    """Wait for a question; whether it was right, and whether it ended in an error."""
+    future = job.futures[PHASES.index(config.until)]
+    try:
+        ended = future.result()
+    except InfrastructureError:
+        return False, True
+    return isinstance(ended, Verdict) and ended.correct, False

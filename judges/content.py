@@ -1,0 +1,143 @@
+"""What a text says, word by word: stems that carry meaning, numbers, yes and no, refusals."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal, Protocol
+
+Polarity = Literal["yes", "no"]
+
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*")
+_STOP_WORDS = frozenset(
+    """a about after all also am an and any are as at be because been being both but by can could did do does doing
+    during for from had has have having he her hers him his how i if in into is it its itself just like likely may me
+    might more most much my of off on or our out over own probably she should so some such than that the their them then
+    there these they this those through to too up us very was we were what when where which while who whom whose will
+    with would yes you your""".split()  # noqa: SIM905  a list of 110 quoted words is harder to read
+)
+_NEGATIONS = frozenset("no not never none nothing nobody neither nor cannot without".split())  # noqa: SIM905  the same
+_SAME = {"mom": "mother", "mum": "mother", "dad": "father", "kid": "child", "kids": "child", "children": "child"}
+_SAME |= {"grandma": "grandmother", "grandpa": "grandfather", "photo": "picture", "photos": "picture", "pic": "picture"}
+_HEDGES = frozenset(("likely", "probably", "most", "possibly", "well"))
+_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_NUMBERS = {word: number for number, word in enumerate(_UNITS.split())}
+_NUMBERS |= {"seventeen": 17, "eighteen": 18, "nineteen": 19, "once": 1, "twice": 2, "thrice": 3, "dozen": 12}
+_NUMBERS |= {"single": 1, "couple": 2, "hundred": 100, "thousand": 1000}
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_NUMBERS |= {word: 10 * tens for tens, word in enumerate(_TENS.split(), 2)}
+_SOURCE = r"(?:context|conversations?|dialogues?|memor(?:y|ies)|history|information|messages?|records?|results?|sessions?|texts?)"
+_KNOWLEDGE = r"(?:information|mentions?|records?|evidence|indications?|details?|data|memor(?:y|ies)|references?|answer)"
+_SAYS = r"(?:mention|specify|state|contain|provide|indicate|include|say|detail|reveal|confirm|tell)"
+_SAID = r"(?:mentioned|specified|stated|provided|detailed|known|answerable|given)"
+_PREFACE = re.compile(r"^(?:(?:i'm |i am |we're )?(?:sorry|afraid)|unfortunately)[,;:]?\s+(?:but\s+|that\s+)?")
+_REFUSALS = re.compile(
+    "|".join(
+        (
+            r"^(?:unknown|unclear|unanswerable|n/a|none (?:mentioned|specified))\b",
+            r"^(?:i|we) (?:(?:really|just) )?(?:don't|do not) know\b",
+            r"^(?:i|we) (?:cannot|can't|could not|couldn't) (?:find|answer|tell|determine)\b",
+            rf"^(?:i|we) (?:don't|do not|didn't|did not|cannot|can't) (?:have|see|find) (?:\w+ ){{0,3}}?{_KNOWLEDGE}\b",
+            rf"^(?:there (?:is|are|was|were) |(?:i|we) (?:have|found|see) )?no (?:\w+ ){{0,3}}?{_KNOWLEDGE}\b",
+            rf"^there (?:isn't|aren't|is not|are not|wasn't) (?:\w+ ){{0,3}}?{_KNOWLEDGE}\b",
+            rf"^(?:(?:it|this|that) is |(?:it|that)'s )?not (?:\w+ )?{_SAID}\b",
+            r"^(?:it |this |that |the question )?(?:cannot|can't|could not) be (?:answered|determined|known)\b",
+            rf"^(?:nothing|none) (?:\w+ ){{0,4}}?{_SOURCE}\b",
+            rf"\b{_SOURCE} (?:\w+ )?(?:do|does|did)(?: not|n't) (?:\w+ ){{0,2}}?{_SAYS}\b",
+            rf"\b{_SOURCE} (?:has|have|holds?|contains?) no\b",
+            r"\bno (?:(?:specific|explicit|direct) )?mention of\b",
+            r"\bnot (?:\w+ly )?(?:mentioned|specified|stated|provided|detailed)\b",
+        )
+    )
+)
+
+
+class _Stemmer(Protocol):
+    def stem(self, word: str) -> str: ...
+
+
+@lru_cache(maxsize=1)
+def _porter() -> _Stemmer:
+    from nltk.stem.porter import PorterStemmer  # a second to import, and only judging needs it
+
+    stemmer: _Stemmer = PorterStemmer()
+    return stemmer
+
+
+@lru_cache(maxsize=50_000)
+def _stem(word: str) -> str:
+    return _porter().stem(word)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case, numbers without their thousands' commas."""
+    plain = text.lower().replace("’", "'")  # noqa: RUF001  the curly apostrophe
+    return [re.sub(r"(?<=\d),(?=\d{3}\b)", "", word) for word in _WORD.findall(plain)]
+
+
+def first_words(text: str, count: int) -> str:
+    """The text up to its word number `count`, words being what blanks separate."""
+    return " ".join(text.split()[:count])
+
+
+def content(text: str) -> list[str]:
+    """The stems of the words that carry meaning, in their order; number words as digits."""
+    found = [word.removesuffix("'s") for word in words(text)]
+    return [
+        str(_NUMBERS[word]) if word in _NUMBERS else _stem(_SAME.get(word, word))
+        for word in found
+        if word not in _STOP_WORDS and word not in _NEGATIONS and not word.endswith("n't")
+    ]
+
+
+def numbers(text: str) -> set[float]:
+    """The numbers of a text, in digits or words: "twenty-one" is 21, "twice" is 2."""
+    found: set[float] = set()
+    tens: float | None = None
+    for word in words(text):
+        value = _value(word)
+        if tens is not None:
+            found.add(tens + value if value is not None and 0 < value < 10 else tens)
+            if value is not None and 0 < value < 10:
+                value = None
+            tens = None
+        if value is not None and 20 <= value < 100 and value % 10 == 0 and word.isalpha():
+            tens = value
+        elif value is not None:
+            found.add(value)
+    return found | ({tens} if tens is not None else set())
+
+
+def _value(word: str) -> float | None:
+    if word in _NUMBERS:
+        return float(_NUMBERS[word])
+    try:
+        return float(word.replace(",", ""))
+    except ValueError:
+        return None
+
+
+def polarity(text: str) -> Polarity | None:
+    """Whether a text opens with yes or no ("Likely no; ..."), None if with neither."""
+    for word in words(text)[:3]:
+        if word in ("yes", "no"):
+            return "yes" if word == "yes" else "no"
+        if word not in _HEDGES:
+            break
+    return None
+
+
+def negated(text: str) -> bool:
+    """Whether a text holds a word that denies."""
+    return any(word in _NEGATIONS or word.endswith("n't") for word in words(text))
+
+
+def first_sentence(text: str) -> str:
+    """The text up to its first full stop, question or exclamation mark that a blank follows."""
+    return re.split(r"(?<=[.!?])\s", text.strip(), maxsplit=1)[0]
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a text opens by declining to answer, whatever follows."""
+    opening = first_sentence(text).lower().replace("’", "'")  # noqa: RUF001  the curly apostrophe
+    return bool(_REFUSALS.search(_PREFACE.sub("", opening)))

@@ -1,0 +1,12 @@
+"""The memory systems under test, and the baselines that they must beat. One file each."""
+
+from providers.base import Ceiling, Limits, Provider, ProviderSettings
+from schema import find_class
+
+
+def find_provider(name: str) -> type[Provider]:
+    """The provider class of that name or dotted path; raises `schema.UnknownNameError`."""
+    return find_class("provider", name, Provider, "providers")
+
+
+__all__ = ["Ceiling", "Limits", "Provider", "ProviderSettings", "find_provider"]

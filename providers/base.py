@@ -1,0 +1,93 @@
+"""What a memory system must be able to do to be tested."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from schema import Gold, Question, SearchResult, Session
+
+T = TypeVar("T")
+MaybeAwaitable: TypeAlias = "T | Awaitable[T]"
+"""Methods of a provider are ``async def`` or plain ``def``; a plain one is run in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a provider can bear.
+
+    `concurrency` is how many calls may be under way at once and `per_minute` how many may begin in a minute; None is
+    no limit. They hold for the whole run, over all workers, unless `scope` is "process": for an engine that runs inside
+    each worker. `sessions` is how many sessions of one container may be ingested at once: 1 keeps their order.
+    `indexing_timeout` is in seconds.
+    """
+
+    concurrency: int | None = None
+    per_minute: float | None = None
+    scope: Literal["run", "process"] = "run"
+    sessions: int = 1
+    indexing_timeout: float = 600.0
+
+
+class ProviderSettings(BaseModel):
+    """What can be set about a provider; a provider that has settings subclasses this. Recorded in every report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Provider(ABC):
+    """A memory system under test.
+
+    Subclass it in a file of its own, give it a `name`, and ``--provider NAME`` finds it. One instance serves a whole
+    process. `workspace` is a folder that this provider has to itself for the run and that outlives the process: several
+    workers use it at once.
+
+    A container holds the sessions of one haystack, and nothing of another. Raise `schema.ProviderError` (with
+    ``transient=True`` where another attempt may succeed) for what goes wrong.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    limits: ClassVar[Limits] = Limits()
+    Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+
+    def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
+        self.settings = settings
+        self.workspace = workspace
+
+    @abstractmethod
+    def ingest(self, container: str, session: Session) -> MaybeAwaitable[None]:
+        """Store one session in `container`, which comes into being with its first session."""
+
+    def await_indexing(self, container: str) -> MaybeAwaitable[None]:  # noqa: B027  ready at once unless overridden
+        """Return when everything that was ingested into `container` can be found, not before."""
+
+    @abstractmethod
+    def search(self, container: str, question: Question, top_k: int) -> MaybeAwaitable[Sequence[SearchResult]]:
+        """At most `top_k` results for `question`, best first; none for an empty or unknown container."""
+
+    @abstractmethod
+    def clear(self, container: str) -> MaybeAwaitable[None]:
+        """Remove `container` and all that is in it; nothing happens if there is none."""
+
+    def close(self) -> MaybeAwaitable[None]:  # noqa: B027  nothing to close unless overridden
+        """Give back what this process holds (connections, files); what was ingested stays."""
+
+
+class Ceiling(Provider):
+    """A baseline that is shown the gold evidence: the most that perfect retrieval could give, never a memory system."""
+
+    @abstractmethod
+    def search_gold(
+        self, container: str, question: Question, gold: Gold, top_k: int
+    ) -> MaybeAwaitable[Sequence[SearchResult]]:
+        """Like `search`, knowing the gold."""
+
+    def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
+        """Not for this kind of provider."""
+        raise NotImplementedError(f"{self.name} is a ceiling: it is asked through search_gold")

@@ -1,0 +1,242 @@
+"""The record of a run, step by step: what is in it is never paid for again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple  # the columns of a row are known only when it is read
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.engine import Engine
+
+from reports import tables
+from reports.records import PHASES, BenchmarkRecord, ContainerRecord, Phase, QuestionRecord, Step, StepError
+from reports.writer import Writer
+from schema import Answer, Case, CheckpointError, SearchResult, Usage, Verdict
+
+Row = sa.Row[Any]
+
+RESULTS = TypeAdapter(tuple[SearchResult, ...])
+"""Reads and writes search results as they stand in the checkpoint."""
+
+
+class QuestionKey(NamedTuple):
+    """Which question of the run: `question` is the case's id."""
+
+    provider: str
+    benchmark: str
+    question: str
+
+
+class StoredStep(NamedTuple):
+    """A step as it stands: "done" with its result as JSON, or "error", or to be asked "again"."""
+
+    state: str
+    inputs: str
+    result: str | None
+
+
+class Checkpoint:
+    """One run in a database; several processes may hold the same one.
+
+    Writing is asynchronous and returns futures (`Writer`); reading is immediate. All methods raise
+    `schema.CheckpointError` if the database fails.
+    """
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self.url = url
+        self.run_id = run_id
+        self.engine: Engine = tables.connect(url)
+        self.writer = Writer(self.engine)
+        self._reading = self.engine.execution_options(reading=True)
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the database."""
+        self.writer.close()
+        self.engine.dispose()
+
+    async def written(self, work: Callable[[sa.Connection], object]) -> None:
+        """Have `work` done in the writer's next transaction, and wait until it is on disk."""
+        await asyncio.wrap_future(self.writer.submit(work))
+
+    # --- the selection ---------------------------------------------------------------------------------------------
+
+    def seal(self, selected: Sequence[tuple[str, Case]], benchmarks: Sequence[BenchmarkRecord]) -> None:
+        """Fix what this run is about: (provider, case) pairs in their order. The first to come does it, once."""
+        data = json.dumps([benchmark.model_dump(mode="json") for benchmark in benchmarks])
+        rows = [
+            {
+                "run_id": self.run_id,
+                "provider": provider,
+                "benchmark": case.benchmark,
+                "question": case.id,
+                "ordinal": ordinal,
+                "record": case.model_dump_json(),
+                "replayed": False,
+            }
+            for ordinal, (provider, case) in enumerate(selected)
+        ]
+
+        def work(connection: sa.Connection) -> None:
+            unsealed = sa.update(tables.runs).where(tables.runs.c.run_id == self.run_id, ~tables.runs.c.sealed)
+            if connection.execute(unsealed.values(sealed=True, benchmarks=data)).rowcount and rows:
+                connection.execute(sa.insert(tables.questions), rows)
+
+        self.writer.submit(work).result()
+
+    def selected(self) -> set[QuestionKey]:
+        """The questions that the run is about."""
+        columns = tables.questions.c
+        return {
+            QuestionKey._make(row)
+            for row in self.read(sa.select(columns.provider, columns.benchmark, columns.question))
+        }
+
+    def ended(self, phase: Phase) -> set[QuestionKey]:
+        """The questions whose `phase` is done."""
+        columns = tables.steps.c
+        query = sa.select(columns.provider, columns.benchmark, columns.question)
+        return {
+            QuestionKey._make(row) for row in self.read(query.where(columns.phase == phase, columns.state == "done"))
+        }
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def steps(self, key: QuestionKey) -> dict[str, StoredStep]:
+        """The steps of one question, by phase."""
+        columns = tables.steps.c
+        query = sa.select(columns.phase, columns.state, columns.inputs, columns.result).where(*_of(key))
+        return {row.phase: StoredStep(row.state, row.inputs, row.result) for row in self.read(query)}
+
+    def save(self, key: QuestionKey, step: Step, *, inputs: str, result: str | None) -> Future[None]:
+        """Record a step: done with its `result` (JSON), or ended in its error."""
+        values = {
+            "run_id": self.run_id,
+            **key._asdict(),
+            "phase": step.phase,
+            "state": "error" if step.error else "done",
+            "inputs": inputs,
+            "result": result,
+            "service_ms": step.service_ms,
+            "waited_ms": step.waited_ms,
+            "attempts": step.attempts,
+            "retried": False,
+            "usage": step.usage.model_dump_json() if step.usage else None,
+            "error_type": step.error.type if step.error else None,
+            "error_message": step.error.message if step.error else None,
+        }
+        insert = tables.upsert(self.engine, tables.steps)
+        columns = tables.steps.c
+        changed = {
+            name: insert.excluded[name] for name in values if name not in columns or not columns[name].primary_key
+        }
+        changed["retried"] = sa.or_(columns.retried, columns.state != "done")
+        statement = insert.on_conflict_do_update(index_elements=list(tables.steps.primary_key), set_=changed)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(statement, values)
+
+        return self.writer.submit(work)
+
+    def ask_again(self, phases: Sequence[Phase]) -> None:
+        """Have these phases of every selected question done again; what they gave before is kept until then."""
+
+        def work(connection: sa.Connection) -> None:
+            mine = tables.steps.c.run_id == self.run_id
+            connection.execute(
+                sa.update(tables.steps).where(mine, tables.steps.c.phase.in_(phases)).values(state="again")
+            )
+            if "ingest" in phases:
+                stale = sa.update(tables.containers).where(tables.containers.c.run_id == self.run_id)
+                connection.execute(stale.values(state="failed", invocation=""))
+            kept = sa.select(tables.steps.c.question).where(
+                mine,
+                tables.steps.c.state == "done",
+                tables.steps.c.provider == tables.questions.c.provider,
+                tables.steps.c.benchmark == tables.questions.c.benchmark,
+                tables.steps.c.question == tables.questions.c.question,
+            )
+            replayed = sa.update(tables.questions).where(tables.questions.c.run_id == self.run_id, kept.exists())
+            connection.execute(replayed.values(replayed=True))
+
+        self.writer.submit(work).result()
+
+    # --- what reports read -----------------------------------------------------------------------------------------
+
+    def question_records(self) -> Iterator[QuestionRecord]:
+        """The selected questions with all that is done of them, in the selection's order, one at a time."""
+        for record in self._cases():
+            key = QuestionKey(record.provider, record.case.benchmark, record.case.id)
+            yield _complete(record, self.read(sa.select(tables.steps).where(*_of(key))))
+
+    def container_records(self) -> Iterator[ContainerRecord]:
+        """The containers of the run, as they were finally ingested."""
+        for row in self.read(sa.select(tables.containers).order_by(*tables.containers.primary_key)):
+            columns = tables.sessions.c
+            mine = (columns.provider == row.provider, columns.container == row.container)
+            timed = self.read(sa.select(columns.service_ms, columns.attempts).where(*mine).order_by(columns.ordinal))
+            yield ContainerRecord(
+                provider=row.provider,
+                benchmark=row.benchmark,
+                haystack=row.haystack,
+                container=row.container,
+                indexed=row.state == "indexed",
+                sessions=len(timed),
+                messages=row.messages,
+                tokens=row.tokens,
+                ingest_ms=tuple(session.service_ms for session in timed),
+                attempts=tuple(session.attempts for session in timed),
+                indexing_ms=row.indexing_ms,
+                error=StepError(type=row.error_type, message=row.error_message or "") if row.error_type else None,
+            )
+
+    def read(self, query: sa.Select[Any]) -> Sequence[Row]:
+        """The rows of this run that `query` selects."""
+        table = query.get_final_froms()[0]
+        try:
+            with self._reading.begin() as connection:
+                return connection.execute(query.where(table.c.run_id == self.run_id)).all()
+        except sa.exc.SQLAlchemyError as error:
+            raise CheckpointError(f"the checkpoint at {self.url} cannot be read: {tables.cause(error)}") from error
+
+    def _cases(self) -> Iterator[QuestionRecord]:
+        columns = tables.questions.c
+        for row in self.read(sa.select(tables.questions).order_by(columns.ordinal)):
+            yield QuestionRecord(
+                provider=row.provider, case=Case.model_validate_json(row.record), replayed=row.replayed
+            )
+
+
+def _of(key: QuestionKey) -> tuple[sa.ColumnElement[bool], ...]:
+    columns = tables.steps.c
+    return columns.provider == key.provider, columns.benchmark == key.benchmark, columns.question == key.question
+
+
+def _complete(record: QuestionRecord, rows: Sequence[Row]) -> QuestionRecord:
+    """`record` with the steps in `rows`, in the order of the phases; what is to be asked again counts as not done."""
+    by_phase = {row.phase: row for row in rows if row.state != "again"}
+    results = {phase: row.result for phase, row in by_phase.items() if row.state == "done"}
+    return record.model_copy(
+        update={
+            "steps": tuple(_step(by_phase[phase]) for phase in PHASES if phase in by_phase),
+            "results": RESULTS.validate_json(results["search"]) if "search" in results else None,
+            "answer": Answer.model_validate_json(results["answer"]) if "answer" in results else None,
+            "verdict": Verdict.model_validate_json(results["judge"]) if "judge" in results else None,
+        }
+    )
+
+
+def _step(row: Row) -> Step:
+    return Step(
+        phase=row.phase,
+        service_ms=row.service_ms,
+        waited_ms=row.waited_ms,
+        attempts=row.attempts,
+        retried=row.retried,
+        usage=Usage.model_validate_json(row.usage) if row.usage else None,
+        error=StepError(type=row.error_type, message=row.error_message or "") if row.state == "error" else None,
+    )

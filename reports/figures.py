@@ -1,0 +1,182 @@
+"""The figures that a report is made of: counts, shares, times."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from reports.records import Phase
+
+Ratio = Annotated[float, PlainSerializer(lambda value: round(value, 6), return_type=float)]
+"""A share or a mean; whole in memory, six decimals in the file."""
+
+Milliseconds = Annotated[float, PlainSerializer(lambda value: round(value, 3), return_type=float)]
+"""A time; whole in memory, three decimals in the file."""
+
+
+class Block(BaseModel):
+    """A part of the report: it cannot be changed, and the words below its fields become the schema's descriptions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Outcomes(Block):
+    """How the selected questions ended; the five add up to `selected`."""
+
+    correct: int
+    wrong: int
+    abstained: int
+    """Declined although the question can be answered."""
+    error: int
+    """A step could not be done: no verdict."""
+    unjudged: int
+    """Without verdict and without error: not asked yet, or `until` came before judge."""
+
+
+class Questions(Block):
+    """Counts of questions."""
+
+    selected: int
+    """The denominator, always."""
+    judged: int
+    correct: int
+    errors: int
+    replayed: int
+    """Kept earlier steps when later ones were asked again."""
+    retried: int
+    """Needed more than one attempt at a step, or ended in an error before."""
+    outcomes: Outcomes
+
+
+class Accuracy(Block):
+    """Correct answers among ALL selected questions: errors and unjudged ones count as not correct."""
+
+    value: Ratio
+    correct: int
+    n: int
+    ci95: tuple[Ratio, Ratio]
+    """The 95 % interval, low and high."""
+    method: str
+    """How the interval was made."""
+
+
+class Retrieval(Block):
+    """What was found of the evidence, by cut-off "1" … "50".
+
+    Null where `n` is 0, and for cut-offs beyond the run's top-k: what was not asked for was not measured.
+    """
+
+    n: int
+    """Selected questions that have evidence; one whose search failed stays in and counts 0."""
+    recall: dict[str, Ratio | None]
+    """Share of the evidence in the first k places."""
+    hit: dict[str, Ratio | None]
+    """Share of questions with any evidence in the first k places."""
+    ndcg: dict[str, Ratio | None]
+    """Normalised discounted cumulative gain, the ideal being over all evidence."""
+    mrr: Ratio | None
+    """Mean reciprocal rank of the first place that holds evidence."""
+    unattributed: Ratio | None
+    """Share of places whose origin the provider did not tell; null where nothing was found at all."""
+
+
+class RetrievalLevels(Block):
+    """Retrieval by what counts as found. Null where nothing was searched or results do not say where they come from."""
+
+    message: Retrieval | None
+    session: Retrieval | None
+
+
+class Latency(Block):
+    """Service times of the last attempts, without queueing and waiting; null where `n` is 0."""
+
+    n: int
+    mean: Milliseconds | None
+    p50: Milliseconds | None
+    p90: Milliseconds | None
+    p95: Milliseconds | None
+    p99: Milliseconds | None
+    max: Milliseconds | None
+    note: str | None
+    """Which percentiles `n` is too small for."""
+
+
+class StepLatency(Block):
+    """Times of the steps of a question."""
+
+    search: Latency
+    answer: Latency
+    judge: Latency
+
+
+class PhaseLatency(StepLatency):
+    """Times of all phases: ingest for each session, indexing for each container, the others for each question."""
+
+    ingest: Latency
+    indexing: Latency
+
+
+class Breakdown(Block):
+    """The numbers of one question type, or of one group."""
+
+    questions: Questions
+    accuracy: Accuracy | None
+    retrieval: RetrievalLevels
+    latency_ms: StepLatency
+    """Clock field."""
+
+
+class Score(Block):
+    """A mean over `n` questions; a question without an answer counts 0."""
+
+    value: Ratio | None
+    """Null where `n` is 0."""
+    n: int
+
+
+class F1(Block):
+    """A data set's own answer metric."""
+
+    overall: Score
+    answerable: Score
+    by_type: dict[str, Score]
+
+
+class Context(Block):
+    """How much the answering model was given."""
+
+    n: int
+    """Questions that were searched."""
+    tokens_mean: Ratio | None
+    """Estimated tokens of the results' texts (a token is four characters)."""
+    haystack_share_mean: Ratio | None
+    """These tokens by the haystack's; above 1 where a provider returns more than was said."""
+
+
+class Calls(Block):
+    """What the work took."""
+
+    ingest_sessions: int
+    """Sessions in the containers as they were finally ingested."""
+    search: int
+    answer: int
+    judge: int
+    retries: int
+    """Attempts beyond the first, over steps and sessions."""
+
+
+class Tokens(Block):
+    """Tokens as the model's server counted them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class Failure(Block):
+    """A question that ended in an error."""
+
+    question_id: str
+    phase: Phase
+    type: str
+    message: str

@@ -1,0 +1,137 @@
+"""The closing table of a run, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from reports.figures import Accuracy, RetrievalLevels
+from reports.model import Comparison, Report, Result
+
+WIDTH = 100
+HEADINGS = ("provider", "benchmark", "accuracy", "recall@10", "search p50", "p95 ms", "errors")
+WIDEST = (18, 16, 20, 9, 10, 9, 6)
+ON_THE_RIGHT = 3
+"""The columns from here on are numbers."""
+NOTHING = "-"
+
+
+def closing_table(report: Report) -> str:
+    """The results, the comparisons and the warnings of `report`, in lines of at most 100 characters."""
+    rows = [row for result in report.results for row in _rows(result)]
+    lines = [*_aligned([HEADINGS, *rows]), *_notes(report)]
+    for comparison in report.comparisons:
+        lines += _folded(comparison_line(comparison))
+    for text, where in _warnings(report).items():
+        named = "" if len(where) == len(report.results) else f"{', '.join(where)}: "
+        lines += _folded(f"warning: {named}{text}")
+    return "\n".join(lines)
+
+
+def comparison_line(comparison: Comparison) -> str:
+    """What a comparison says, in one line."""
+    low, high = comparison.ci95
+    figures = (
+        f"{comparison.metric} on {comparison.benchmark} "
+        f"{comparison.first_value:.3f} and {comparison.second_value:.3f}, "
+        f"difference {comparison.difference:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"{_p_value(comparison.p_value)}, n={comparison.n}"
+    )
+    pair = f"{comparison.first} and {comparison.second}"
+    return (
+        f"{pair} differ: {figures}" if comparison.different else f"no difference can be told between {pair}: {figures}"
+    )
+
+
+def _rows(result: Result) -> Iterator[tuple[str, ...]]:
+    groups = result.by_group
+    # Unanswerable questions are shown apart; where there are both, recall is that of questions with an answer to find.
+    levels = groups["answerable"].retrieval if "answerable" in groups else result.retrieval
+    search = result.latency_ms.search
+    yield (
+        result.provider.name,
+        result.benchmark.name,
+        _accuracy(result.accuracy),
+        _recall(levels),
+        _time(search.p50),
+        _time(search.p95),
+        str(result.questions.errors),
+    )
+    if len(groups) > 1:
+        for name, group in groups.items():
+            yield (
+                f"  {name}",
+                f"  n={group.questions.selected}",
+                _accuracy(group.accuracy),
+                _recall(group.retrieval),
+                "",
+                "",
+                "",
+            )
+
+
+def _accuracy(accuracy: Accuracy | None) -> str:
+    if accuracy is None:
+        return NOTHING
+    low, high = accuracy.ci95
+    return f"{accuracy.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _recall(levels: RetrievalLevels) -> str:
+    if levels.message is not None:
+        return _share(levels.message.recall["10"])
+    if levels.session is not None:
+        recall = levels.session.recall["10"]
+        return _share(recall) if recall is None else f"{recall:.3f} s"
+    return NOTHING
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def _time(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1f}"
+
+
+def _p_value(value: float) -> str:
+    return "p<0.001" if value < 0.001 else f"p={value:.3f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    cells = [[_cut(cell, widest) for cell, widest in zip(row, WIDEST, strict=True)] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        parts = [
+            cell.rjust(width) if place >= ON_THE_RIGHT else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(parts).rstrip()
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if any(len(result.by_group) > 1 for result in report.results):
+        yield "recall@10 in a provider's line is that of its answerable questions"
+    if report.results and report.run.settings.until != "ingest" and report.run.settings.top_k < 10:
+        yield f"recall@10 was not measured: {report.run.settings.top_k} results were asked for"
+    if not report.results:
+        yield "no question was selected"
+    if any(_recall(result.retrieval).endswith(" s") for result in report.results):
+        yield "s: recall of sessions, because the results do not say which messages they come from"
+
+
+def _warnings(report: Report) -> dict[str, list[str]]:
+    """Each warning once, with the results that it is about."""
+    found: dict[str, list[str]] = {}
+    for result in report.results:
+        for text in (*result.warnings, *result.clock_warnings):
+            found.setdefault(text, []).append(f"{result.provider.name} on {result.benchmark.name}")
+    return found
+
+
+def _folded(text: str) -> list[str]:
+    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"

@@ -1,0 +1,157 @@
+"""The checkpoint's tables: the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any  # DB-API objects, for which SQLAlchemy has no types
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from schema import CheckpointError
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("parts", sa.Text, nullable=False),
+    sa.Column("benchmarks", sa.Text),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("finished", sa.Float),
+    sa.Column("sealed", sa.Boolean, nullable=False, default=False),
+)
+
+invocations = sa.Table(
+    "invocations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("ended", sa.Float),
+    sa.Column("loop_lag_ms_p99", sa.Float),
+)
+
+questions = sa.Table(
+    "questions",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("benchmark", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("replayed", sa.Boolean, nullable=False, default=False),
+)
+
+steps = sa.Table(
+    "steps",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("benchmark", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, primary_key=True),
+    sa.Column("phase", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("result", sa.Text),
+    sa.Column("service_ms", sa.Float, nullable=False),
+    sa.Column("waited_ms", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("retried", sa.Boolean, nullable=False),
+    sa.Column("usage", sa.Text),
+    sa.Column("error_type", sa.Text),
+    sa.Column("error_message", sa.Text),
+)
+
+containers = sa.Table(
+    "containers",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("container", sa.Text, primary_key=True),
+    sa.Column("benchmark", sa.Text, nullable=False),
+    sa.Column("haystack", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("invocation", sa.Text, nullable=False),
+    sa.Column("heartbeat", sa.Float, nullable=False),
+    sa.Column("messages", sa.Integer, nullable=False, default=0),
+    sa.Column("tokens", sa.Integer, nullable=False, default=0),
+    sa.Column("indexing_ms", sa.Float),
+    sa.Column("error_type", sa.Text),
+    sa.Column("error_message", sa.Text),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("container", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),
+    sa.Column("service_ms", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a checkpoint in a file."""
+    return f"sqlite:///{path}"
+
+
+def connect(url: str) -> Engine:
+    """An engine for the checkpoint at `url`, its tables made where they are not there yet.
+
+    Raises `schema.CheckpointError` if that cannot be opened or written.
+    """
+    try:
+        engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
+        if engine.dialect.name == "sqlite":
+            _speak_wal(engine)
+        metadata.create_all(engine)
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        raise CheckpointError(f"the checkpoint at {url} cannot be opened: {cause(error)}") from error
+    return engine
+
+
+def cause(error: BaseException) -> str:
+    """What the database said, in one line, without the statement."""
+    original = getattr(error, "orig", None) or error
+    return " ".join(str(original).split())
+
+
+def upsert(engine: Engine, table: sa.Table) -> Any:  # the two dialects' Insert share no typed base
+    """An insert into `table` that knows ``on_conflict_do_update``."""
+    if engine.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
+def _speak_wal(engine: Engine) -> None:
+    """Many processes, one file: write-ahead log, and writers that queue at BEGIN instead of failing at COMMIT."""
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:  # DB-API connection
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=60000")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _began(connection: sa.Connection) -> None:
+        mode = "BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE"
+        connection.exec_driver_sql(mode)

@@ -1,0 +1,42 @@
+"""What a run was made with: this suite, Python, the packages that numbers depend on, and the state of the repository."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from reports.records import Git, Versions
+
+VERSION = "0.1.0"
+
+_PACKAGES = ("httpx", "nltk", "numpy", "pydantic", "pytest", "pytest-xdist", "scipy", "sqlalchemy")
+
+
+def read_versions() -> Versions:
+    """The versions in this process."""
+    packages = {"sqlite": sqlite3.sqlite_version}
+    for package in _PACKAGES:
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return Versions(
+        memorybench=VERSION, python=platform.python_version(), platform=platform.platform(terse=True), packages=packages
+    )
+
+
+def read_git(folder: Path) -> Git | None:
+    """The commit that `folder` is at and whether it was changed since; None where there is no git or no commit."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return Git(commit=commit, dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -1,0 +1,80 @@
+"""All exceptions of the project.
+
+    MemoryBenchError
+    ├── ConfigurationError      what was asked for cannot be done: found before anything runs, exit status 4
+    │   └── UnknownNameError    no provider, model, judge … of that name
+    ├── DataError               a data file is not what it should be
+    │   └── DataMissingError    a data file is not there; says which command gets it
+    ├── CheckpointError         the run's record cannot be read, written or continued
+    └── InfrastructureError     a step could not be done: counted as an error, never as a verdict
+        ├── ProviderError       the memory system under test failed
+        │   └── IndexingTimeoutError   it did not become ready in time
+        ├── ModelError          the answering model failed
+        └── JudgeError          the judge failed, or said nothing that can be read as a verdict
+
+`InfrastructureError` carries what retrying needs: `transient` (worth another attempt) and `retry_after` (seconds that the
+service asked us to wait).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MemoryBenchError(Exception):
+    """Base of all errors of this project; its text says what was wrong and what to do next."""
+
+
+class ConfigurationError(MemoryBenchError):
+    """What was asked for cannot be done."""
+
+
+class UnknownNameError(ConfigurationError):
+    """A name that nothing here has; the message lists those that exist and the nearest one."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=1)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r}.{guess} Known: {', '.join(known)}.{' ' + hint if hint else ''}")
+
+
+class DataError(MemoryBenchError):
+    """A data file is not what it should be."""
+
+
+class DataMissingError(DataError):
+    """A data file is not there."""
+
+
+class CheckpointError(MemoryBenchError):
+    """The run's record cannot be read, written or continued."""
+
+
+class InfrastructureError(MemoryBenchError):
+    """A step could not be done.
+
+    `transient` says that another attempt may succeed; `retry_after` is how many seconds the service asked to be left alone.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+class ProviderError(InfrastructureError):
+    """The memory system under test failed."""
+
+
+class IndexingTimeoutError(ProviderError):
+    """A container did not become ready in time."""
+
+
+class ModelError(InfrastructureError):
+    """The answering model failed."""
+
+
+class JudgeError(InfrastructureError):
+    """The judge failed, or said nothing that can be read as a verdict."""

@@ -1,0 +1,271 @@
+"""LoCoMo's official F1 on all real questions, against a second implementation written from the published definition."""
+
+import json
+import os
+import random
+import re
+import string
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nltk.stem import PorterStemmer
+
+from reports.answer_metrics import ANSWER_METRICS, AnswerMean, AnswerSummary, MeanValue, normalised_tokens, token_f1
+from schema import Gold
+
+untimed = settings(deadline=None)
+official = ANSWER_METRICS["locomo_official"]
+porter = lru_cache(maxsize=None)(PorterStemmer().stem)
+
+
+def gold(category: int | str | None, truth: str = "") -> Gold:
+    names = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+    return Gold(
+        question_type=names.get(category, "other"), ground_truth=truth, category=category, answerable=category != 5
+    )
+
+
+# The second implementation: lists and loops where the real one has bags, tables and patterns.
+
+
+def reference_words(text):
+    kept = "".join(letter for letter in text.replace(",", "").lower() if letter not in set(string.punctuation))
+    runs = re.findall(r"\w+|\W+", kept)
+    return [porter(word) for word in "".join(" " if run in ("a", "an", "the", "and") else run for run in runs).split()]
+
+
+def reference_f1(prediction, truth):
+    left, right = reference_words(prediction), reference_words(truth)
+    rest, same = list(right), 0
+    for word in left:
+        if word in rest:
+            rest.remove(word)
+            same += 1
+    if same == 0:
+        return 0.0
+    precision, recall = same / len(left), same / len(right)
+    return 2 * precision * recall / (precision + recall)
+
+
+def reference_score(prediction, truth, category):
+    if category == 5:
+        return 1.0 if re.search("no information available|not mentioned", prediction.lower()) else 0.0
+    if category == 3:
+        truth = truth.split(";")[0]
+    if category != 1:
+        return reference_f1(prediction, truth)
+    best = []
+    for part in truth.split(","):
+        best.append(0.0)
+        for piece in prediction.split(","):
+            best[-1] = max(best[-1], reference_f1(piece, part))
+    return sum(best) / len(best)
+
+
+@pytest.fixture(scope="module")
+def questions():
+    folder = Path(os.environ.get("MEMORYBENCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    path = folder / "locomo" / "locomo10.json"
+    if not path.is_file():
+        pytest.skip(f"no {path}: point MEMORYBENCH_DATA at a folder that holds locomo/locomo10.json")
+    samples = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        (question["category"], str(question.get("answer", question.get("adversarial_answer"))))
+        for sample in samples
+        for question in sample["qa"]
+    ]
+
+
+def summary_of(questions, answers) -> AnswerSummary:
+    mean = AnswerMean("locomo_official")
+    for (category, truth), answer in zip(questions, answers, strict=True):
+        mean.add(answer, gold(category, truth))
+    return mean.summary()
+
+
+ANSWERS = {
+    "the gold": lambda truths: truths,
+    "nothing": lambda truths: [""] * len(truths),
+    "not mentioned": lambda truths: ["Not mentioned in the conversation."] * len(truths),
+    "a stranger's gold": lambda truths: random.Random(1).sample(truths, len(truths)),
+    "golds in a row": lambda truths: [
+        f"{mine}, and the {other}" for mine, other in zip(truths, truths[::-1], strict=True)
+    ],
+}
+
+
+class TestAllOfLocomo:
+    @pytest.mark.parametrize("kind", ANSWERS)
+    def test_equals_the_second_implementation(self, questions, kind):
+        answers = ANSWERS[kind]([truth for _, truth in questions])
+        expected = [
+            reference_score(answer, truth, category)
+            for (category, truth), answer in zip(questions, answers, strict=True)
+        ]
+        for (category, truth), answer, score in zip(questions, answers, expected, strict=True):
+            assert official(answer, gold(category, truth)) == pytest.approx(score, abs=1e-9), (category, truth, answer)
+        summary = summary_of(questions, answers)
+        assert summary.overall.n == len(questions) == 1986
+        assert summary.overall.value == pytest.approx(sum(expected) / 1986, abs=1e-9)
+        for category, n in {1: 282, 2: 321, 3: 96, 4: 841, 5: 446}.items():
+            found = summary.by_type[gold(category).question_type]
+            mine = [score for (other, _), score in zip(questions, expected, strict=True) if other == category]
+            assert found.n == n
+            assert found.value == pytest.approx(sum(mine) / n, abs=1e-9)
+        answerable = [score for (category, _), score in zip(questions, expected, strict=True) if category != 5]
+        assert summary.answerable.n == 1540
+        assert summary.answerable.value == pytest.approx(sum(answerable) / 1540, abs=1e-9)
+
+    def test_a_constant_refusal_has_all_of_category_5_and_next_to_nothing_else(self, questions):
+        refusal = "not mentioned"
+        summary = summary_of(questions, [refusal] * len(questions))
+        assert summary.by_type["adversarial"] == MeanValue(value=1.0, n=446)
+        assert 446 / 1986 < summary.overall.value < 0.227
+        assert summary.answerable.value < 0.002
+        shared = set(reference_words(refusal))
+        for category, truth in questions:
+            if category != 5 and not shared & set(reference_words(truth)):
+                assert official(refusal, gold(category, truth)) == 0
+
+    def test_the_gold_itself_is_right_but_for_what_category_3_cuts_off(self, questions):
+        answers = [truth.split(";")[0] if category == 3 else truth for category, truth in questions]
+        summary = summary_of(questions, answers)
+        assert [summary.by_type[gold(category).question_type].value for category in (1, 2, 3, 4)] == [1, 1, 1, 1]
+
+    def test_errors_stay_in_the_denominator(self, questions):
+        answered = [truth if place % 2 else None for place, (_, truth) in enumerate(questions)]
+        summary = summary_of(questions, answered)
+        assert summary.overall.n == 1986
+        assert summary.answerable.n == 1540
+        expected = [
+            reference_score(answer, truth, category) if answer is not None else 0
+            for (category, truth), answer in zip(questions, answered, strict=True)
+        ]
+        assert summary.overall.value == pytest.approx(sum(expected) / 1986, abs=1e-9)
+
+
+words = st.text(alphabet="ab ,;.'-\u2019\u200b\u00e9\u0130THEandthe0189", max_size=40)
+
+
+class TestAnyText:
+    @untimed
+    @given(words, words, st.sampled_from([1, 2, 3, 4, 5]))
+    def test_equals_the_second_implementation(self, answer, truth, category):
+        assert official(answer, gold(category, truth)) == pytest.approx(
+            reference_score(answer, truth, category), abs=1e-9
+        )
+
+    @untimed
+    @given(words, words)
+    def test_f1_is_symmetric_and_between_0_and_1(self, answer, truth):
+        assert token_f1(answer, truth) == token_f1(truth, answer)
+        assert 0 <= token_f1(answer, truth) <= 1
+        assert token_f1(answer, answer) == (1 if normalised_tokens(answer) else 0)
+
+
+class TestOddCases:
+    @pytest.mark.parametrize(
+        ("text", "tokens"),
+        [
+            ("The well-known artist's studio", ["wellknown", "artists", "studio"]),
+            ("salt and pepper, and a pinch of the best", ["salt", "pepper", "pinch", "of", "best"]),
+            ("1,000 dollars", ["1000", "dollars"]),
+            ("Anderson sand theatre", ["anderson", "sand", "theatre"]),
+            ("and-or", ["andor"]),
+            ("the", []),
+            ("  two \t lines\n", ["two", "lines"]),
+            ("a\u2019b", ["\u2019b"]),
+        ],
+    )
+    def test_normalisation(self, text, tokens):
+        assert normalised_tokens(text) == tokens
+
+    @pytest.mark.parametrize(
+        ("category", "answer", "truth", "score"),
+        [
+            (4, "She was hiking", "hike", 1 / 2),
+            (4, "running", "runs", 1),
+            (4, "no", "no no", 2 / 3),
+            (2, "7 May 2023", "7 May, 2023", 1),
+            (2, "2022", "2022", 1),
+            (4, "", "anything", 0),
+            (4, "the", "a", 0),
+            (1, "pottery, camping", "camping, painting, pottery", 2 / 3),
+            (1, "camping", "camping, camping", 1),
+            (1, "pottery and camping", "pottery, camping", 2 / 3),
+            (1, "pottery, camping, swimming, chess", "camping", 1),
+            (1, "1,000", "1000", 0),
+            (1, "camping", "camping,", 1 / 2),
+            (3, "Likely no", "Likely no; she wants to be a counselor; always did", 1),
+            (3, "counselor", "Likely no; counselor", 0),
+            (4, "no", "no; yes", 2 / 3),
+            (5, "That is NOT MENTIONED anywhere", "the trap", 1),
+            (5, "There is no information available.", "", 1),
+            (5, "not  mentioned", "", 0),
+            (5, "I do not know", "", 0),
+            (5, "", "", 0),
+        ],
+    )
+    def test_scores(self, category, answer, truth, score):
+        assert official(answer, gold(category, truth)) == pytest.approx(score)
+
+    @pytest.mark.parametrize("category", [0, 6, "4", None])
+    def test_other_categories_are_refused(self, category):
+        with pytest.raises(ValueError, match=f"categories 1 to 5, not for {category!r}"):
+            official("text", gold(category))
+
+
+class TestMean:
+    def test_an_answer_lost_to_an_error_is_zero_and_counted(self):
+        mean = AnswerMean("locomo_official")
+        assert mean.add("camping", gold(4, "camping")) == 1
+        assert mean.add(None, gold(4, "camping")) == 0
+        assert mean.add(None, gold(5)) == 0
+        summary = mean.summary()
+        assert summary.overall == MeanValue(value=1 / 3, n=3)
+        assert summary.answerable == MeanValue(value=1 / 2, n=2)
+        assert summary.by_type == {"adversarial": MeanValue(value=0.0, n=1), "single-hop": MeanValue(value=0.5, n=2)}
+
+    def test_of_no_questions_has_no_value(self):
+        nothing = MeanValue(value=None, n=0)
+        assert AnswerMean("locomo_official").summary() == AnswerSummary(overall=nothing, answerable=nothing, by_type={})
+
+    @untimed
+    @given(
+        st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, 5]), words, words), max_size=20),
+        st.randoms(use_true_random=False),
+    )
+    def test_is_the_same_in_every_order_to_the_last_digit(self, cases, shuffler):
+        def summarised():
+            mean = AnswerMean("locomo_official")
+            for category, answer, truth in cases:
+                mean.add(answer, gold(category, truth))
+            return mean.summary()
+
+        found = summarised()
+        shuffler.shuffle(cases)
+        assert summarised() == found
+        assert list(found.by_type) == sorted(found.by_type)
+
+
+def test_stems_without_network_or_corpus_and_imports_nltk_only_then():
+    code = """
+import sys
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "urllib.Request"):
+        raise SystemExit(f"network: {event} {arguments}")
+sys.addaudithook(refuse)
+from reports.answer_metrics import locomo_f1
+from schema import Gold
+gold = Gold(question_type="adversarial", ground_truth="", category=5)
+assert locomo_f1("not mentioned", gold) == 1
+assert "nltk" not in sys.modules
+assert locomo_f1("running", Gold(question_type="single-hop", ground_truth="runs", category=4)) == 1
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,359 @@
+"""The report says what the records say, and its denominator never moves."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_records import FINISHED, asked, benchmark, case, container, failed, found, provider, run, waiting
+from syrupy.assertion import SnapshotAssertion
+
+from reports.build import build_report
+from reports.gate import parse_threshold
+from reports.model import Report, report_schema, without_clock_fields
+from reports.records import AnswererRecord, JudgeRecord, QuestionRecord, Step, StepError
+from schema import CheckpointError, SearchResult, Usage
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def as_json(report: Report) -> dict[str, Any]:  # Any: parsed JSON
+    return json.loads(report.model_dump_json())
+
+
+def only_result(records: list[QuestionRecord], **of_the_run: Any) -> Any:  # Any: fields of RunRecord; parsed JSON
+    return as_json(build_report(run(**of_the_run), records, [container()]))["results"][0]
+
+
+UNANSWERABLE = {"question_type": "adversarial", "answerable": False, "category": 5, "ground_truth": "not mentioned"}
+
+
+def mixed() -> list[QuestionRecord]:
+    """One question for each way to end, two conversations, one question without evidence."""
+    return [
+        asked(case(1), "correct"),
+        asked(case(2, "multi-hop", category=1), "wrong", found("m1")),
+        asked(case(3), "abstained", replayed=True),
+        failed(case(4), "search"),
+        waiting(case(5, conversation=27)),
+        asked(case(6, conversation=27, **UNANSWERABLE), "correct", found("m3")),
+        failed(case(7, evidence_messages=(), evidence_sessions=(), conversation=27), "judge", "JudgeError"),
+    ]
+
+
+def test_shape_and_values_of_a_whole_report(snapshot: SnapshotAssertion) -> None:
+    gate = [parse_threshold("accuracy=0.2"), parse_threshold("recall@10.temporal=0.9")]
+    report = build_report(run(), mixed(), [container(), container(27, attempts=(1, 3))], thresholds=gate, max_errors=2)
+    assert report.model_dump_json(indent=2) == snapshot
+
+
+def test_published_schema_is_up_to_date() -> None:
+    published = (ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8")
+    assert published == report_schema(), "write it anew: python -m reports schema > docs/report.schema.json"
+
+
+def test_every_key_of_the_schema_is_explained_in_the_docs() -> None:
+    explained = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    schema = json.loads(report_schema())
+    blocks = [schema, *schema["$defs"].values()]
+    keys = {key for block in blocks for key in block.get("properties", {})}
+    assert {key for key in keys if f"`{key}`" not in explained} == set()
+
+
+def test_a_report_reads_back_as_it_was_written() -> None:
+    report = build_report(run(), mixed(), [container()])
+    text = report.model_dump_json()
+    assert Report.model_validate_json(text).model_dump_json() == text
+
+
+def test_errors_and_unjudged_questions_stay_in_the_denominator() -> None:
+    result = only_result(mixed())
+    assert result["questions"]["selected"] == result["accuracy"]["n"] == 7
+    assert result["accuracy"]["correct"] == 2
+    assert result["questions"]["outcomes"] == {"correct": 2, "wrong": 1, "abstained": 1, "error": 2, "unjudged": 1}
+    assert result["accuracy"]["ci95"][0] < result["accuracy"]["value"] < result["accuracy"]["ci95"][1]
+
+
+def test_a_search_that_failed_or_never_ran_found_nothing_and_still_counts() -> None:
+    everything = found("m3")
+    done = only_result([asked(case(1), results=everything)])
+    undone = only_result(
+        [asked(case(1), results=everything), failed(case(2)), waiting(case(3)), failed(case(4), "ingest")]
+    )
+    assert done["retrieval"]["message"]["recall"]["10"] == 1.0
+    assert undone["retrieval"]["message"] | {"unattributed": 0.0} == {
+        "n": 4,
+        "recall": {"1": 0.25, "3": 0.25, "5": 0.25, "10": 0.25, "30": None, "50": None},
+        "hit": {"1": 0.25, "3": 0.25, "5": 0.25, "10": 0.25, "30": None, "50": None},
+        "ndcg": {"1": 0.25, "3": 0.25, "5": 0.25, "10": 0.25, "30": None, "50": None},
+        "mrr": 0.25,
+        "unattributed": 0.0,
+    }
+
+
+def test_questions_without_evidence_are_left_out_of_retrieval_alone() -> None:
+    result = only_result([asked(case(1)), asked(case(2, evidence_messages=(), evidence_sessions=()))])
+    assert result["retrieval"]["message"]["n"] == 1
+    assert result["questions"]["selected"] == 2
+
+
+def test_results_without_origin_cannot_be_measured_and_the_report_says_so() -> None:
+    plain = (SearchResult(text="a fact"), SearchResult(text="another", session_ids=("s1",)))
+    result = only_result([asked(case(1), results=plain), failed(case(2))])
+    assert result["retrieval"]["message"] is None
+    assert result["by_type"]["temporal"]["retrieval"]["message"] is None
+    assert result["retrieval"]["session"]["recall"]["10"] == 0.5
+    assert result["retrieval"]["session"]["unattributed"] == 0.5
+    assert [text for text in result["warnings"] if "come" in text] == [
+        "no result says which message it comes from: retrieval of messages cannot be measured",
+        "50.0% of the results do not say which session they come from: more may have been found",
+    ]
+
+
+def test_a_provider_that_finds_nothing_is_measured_as_finding_nothing() -> None:
+    result = only_result([asked(case(1), "wrong", results=())])
+    assert result["retrieval"]["message"]["recall"]["10"] == 0.0
+    assert not any("come" in text for text in result["warnings"])
+
+
+def test_types_stand_in_the_benchmarks_order_and_groups_apart() -> None:
+    records = [asked(case(1, **UNANSWERABLE), "wrong"), asked(case(2, "single-hop", category=4)), asked(case(3))]
+    result = only_result(records)
+    assert list(result["by_type"]) == result["benchmark"]["types"] == ["temporal", "single-hop", "adversarial"]
+    assert list(result["f1"]["locomo_official"]["by_type"]) == ["temporal", "single-hop", "adversarial"]
+    assert {name: group["accuracy"]["value"] for name, group in result["by_group"].items()} == {
+        "answerable": 1.0,
+        "unanswerable": 0.0,
+    }
+    assert result["by_group"]["unanswerable"].keys() == result["by_type"]["temporal"].keys()
+
+
+def test_official_f1_counts_a_missing_answer_as_nothing() -> None:
+    result = only_result([asked(case(1)), failed(case(2)), asked(case(3, **UNANSWERABLE), "wrong")])
+    assert result["f1"]["locomo_official"] == {
+        "overall": {"value": round(1 / 3, 6), "n": 3},
+        "answerable": {"value": 0.5, "n": 2},
+        "by_type": {"temporal": {"value": 0.5, "n": 2}, "adversarial": {"value": 0.0, "n": 1}},
+    }
+    assert only_result([asked(case(1))], benchmarks=(benchmark(official_f1=None),))["f1"] == {}
+
+
+def test_context_is_measured_over_what_was_handed_to_the_model() -> None:
+    texts = tuple(SearchResult(text="x" * length, message_ids=(f"m{length}",)) for length in (40, 41))
+    result = only_result([asked(case(1), results=texts), asked(case(2), results=()), failed(case(3))])
+    assert result["context"] == {"n": 2, "tokens_mean": 10.5, "haystack_share_mean": round(21 / 240 / 2, 6)}
+
+
+def test_calls_count_steps_that_were_done_and_attempts_beyond_the_first() -> None:
+    records = [asked(case(1)), failed(case(2), "answer"), *(failed(case(n), "ingest") for n in (3, 4, 5))]
+    broken = container(27, error=StepError(type="ProviderError", message="gone"), indexed=False, attempts=(4,))
+    report = as_json(build_report(run(), records, [container(attempts=(1, 2)), broken]))
+    calls = report["results"][0]["calls"]
+    # 2 for the answer, 1 and 3 for sessions; the three questions waited for one and the same ingest.
+    assert calls == {"ingest_sessions": 2, "search": 2, "answer": 1, "judge": 1, "retries": 6}
+
+
+def test_retried_and_replayed_questions_are_counted_once() -> None:
+    twice = Step(phase="search", attempts=2), Step(phase="answer", attempts=5)
+    again = (Step(phase="search", retried=True),)
+    records = [asked(case(1), steps=twice), asked(case(2), steps=again, replayed=True), asked(case(3))]
+    questions = only_result(records)["questions"]
+    assert (questions["retried"], questions["replayed"]) == (2, 1)
+
+
+def test_usage_is_there_only_where_a_model_told_it() -> None:
+    assert only_result([asked(case(1)), asked(case(2))])["usage"] == {
+        "answer": {"input_tokens": 200, "output_tokens": 14},
+        "judge": {"input_tokens": 200, "output_tokens": 14},
+    }
+    failed_judge = Step(
+        phase="judge", error=StepError(type="JudgeError", message="no verdict"), usage=Usage(input_tokens=5)
+    )
+    silent = (Step(phase="search"), Step(phase="answer"), failed_judge)
+    assert only_result([asked(case(1), None, steps=silent)])["usage"] == {
+        "judge": {"input_tokens": 5, "output_tokens": 0}
+    }
+
+
+def test_errors_stand_in_the_order_of_the_questions() -> None:
+    numbers = list(range(20))
+    random.Random(3).shuffle(numbers)
+    errors = only_result([failed(case(number)) for number in numbers])["errors"]
+    assert [error["question_id"] for error in errors] == [case(number).id for number in numbers]
+    assert errors[0] == {
+        "question_id": case(numbers[0]).id,
+        "phase": "search",
+        "type": "ProviderError",
+        "message": "bm25 answered 503: overloaded. See its log.",
+    }
+
+
+def test_latency_is_the_service_time_of_what_was_done() -> None:
+    result = only_result([asked(case(1)), failed(case(2), "answer"), waiting(case(3))])
+    assert {phase: result["latency_ms"][phase]["n"] for phase in result["latency_ms"]} == {
+        "search": 2, "answer": 1, "judge": 1, "ingest": 2, "indexing": 1,
+    }  # fmt: skip
+    assert result["latency_ms"]["ingest"]["mean"] == 5.0
+    assert result["latency_ms"]["answer"]["max"] == 30.0
+    assert result["waited_ms"]["answer"]["max"] == 3.0
+
+
+@pytest.mark.parametrize("until", ["ingest", "search", "answer"])
+def test_what_was_not_asked_for_is_null(until: str) -> None:
+    results, answer = (None if until == "ingest" else found("m3")), None
+    record = waiting(case(1), results=results, answer=answer)
+    result = only_result([record], until=until)
+    assert result["accuracy"] is None
+    assert result["by_type"]["temporal"]["accuracy"] is None
+    assert (result["retrieval"]["message"] is None) == (until == "ingest")
+    assert (result["f1"] == {}) == (until != "answer")
+    assert f"asked only until {until}: nothing was judged, so there is no accuracy" in result["warnings"]
+    assert result["questions"]["outcomes"]["unjudged"] == 1
+
+
+def test_what_makes_numbers_incomparable_is_said_in_words() -> None:
+    assert only_result([asked(case(1))])["warnings"] == []
+    result = only_result(
+        [asked(case(1)), failed(case(2))],
+        finished=None,
+        sampled="5 of each type, seed 0",
+        second_look_at="first-run",
+        benchmarks=(benchmark(verified=False),),
+        answerer=AnswererRecord(name="extractive", version="1", offline=True),
+        judge=JudgeRecord(name="deterministic", protocol="deterministic-1", model=None),
+        loop_lag_ms_p99=0.2,
+    )
+    assert result["warnings"] == [
+        "a second look at what was wrong in first-run: these numbers replace nothing there and satisfy no gate",
+        "the run is not finished: what was not asked yet counts as not correct and as not found",
+        "1 question ended in an error: counted as not correct, and as not found if the search failed",
+        "the answers are those of extractive, no language model: they do not compare with a model's",
+        "the judge is deterministic, no language model: accuracy does not compare with a model-judged one",
+        "not the whole benchmark was asked: 5 of each type, seed 0",
+        "the data of locomo is not known to be the published file (sha256 79fa87e90f04)",
+    ]
+    assert result["clock_warnings"] == [
+        "the event loop lagged by up to 0.2 ms (p99), more than 5% of the median search of 2.0 ms: the times may be "
+        "the harness's own; measure with fewer --in-flight"
+    ]
+
+
+def pairs(winner: str = "oracle") -> Iterator[QuestionRecord]:
+    for conversation in range(10):
+        for number in range(6):
+            one = case(number, conversation=conversation)
+            yield asked(one, "correct" if number == 0 else "wrong", found("m1"), provider="bm25")
+            yield asked(one, "correct" if number < 5 else "wrong", found("m3"), provider=winner)
+
+
+def test_providers_are_compared_on_the_questions_that_both_were_asked() -> None:
+    both = run(providers=(provider(), provider("oracle")))
+    extra = [asked(case(99), "correct", provider="bm25")]
+    comparison = as_json(build_report(both, [*pairs(), *extra], []))["comparisons"][0]
+    assert (comparison["first"], comparison["second"], comparison["n"]) == ("bm25", "oracle", 60)
+    assert (comparison["only_first"], comparison["only_second"]) == (0, 40)
+    assert comparison["different"] is True
+    assert comparison["metric"] == "accuracy"
+
+
+def test_without_verdicts_providers_are_compared_by_what_they_found() -> None:
+    both = run(providers=(provider(), provider("oracle")), until="search")
+    comparison = as_json(build_report(both, pairs(), []))["comparisons"][0]
+    assert (comparison["metric"], comparison["first_value"], comparison["second_value"]) == ("hit@10", 0.0, 1.0)
+    few = run(providers=(provider(), provider("oracle")), until="search", top_k=5)
+    assert build_report(few, pairs(), []).comparisons == ()
+
+
+def test_results_stand_side_by_side_and_only_for_what_was_asked() -> None:
+    two = run(
+        providers=(provider("b"), provider("a")), benchmarks=(benchmark("synthetic"), benchmark(), benchmark("x"))
+    )
+    other = case(1).model_copy(update={"benchmark": "synthetic"})
+    records = [asked(one, provider=name) for one in (case(1), other) for name in ("a", "b")]
+    results = as_json(build_report(two, records, []))["results"]
+    assert [(one["benchmark"]["name"], one["provider"]["name"]) for one in results] == [
+        ("synthetic", "b"), ("synthetic", "a"), ("locomo", "b"), ("locomo", "a"),
+    ]  # fmt: skip
+
+
+def test_a_record_of_another_run_is_an_error_that_names_it() -> None:
+    with pytest.raises(CheckpointError, match="zep on locomo, but was made for bm25 on locomo"):
+        build_report(run(), [asked(case(1), provider="zep")], [])
+
+
+def test_same_inputs_give_the_same_bytes_but_for_clock_fields() -> None:
+    def disturbed(record: QuestionRecord) -> QuestionRecord:
+        steps = [step.model_copy(update={"service_ms": 900.0, "waited_ms": 50.0}) for step in record.steps]
+        return record.model_copy(update={"steps": tuple(steps)})
+
+    gate = [parse_threshold("p95.search_ms=100"), parse_threshold("accuracy=0.1")]
+    first = build_report(run(), mixed(), [container()], thresholds=gate)
+    later = run(started=FINISHED, finished=FINISHED + timedelta(1), loop_lag_ms_p99=400.0)
+    slow = container(ingest_ms=(70.0, 80.0), indexing_ms=900.0)
+    second = build_report(later, map(disturbed, mixed()), [slow], thresholds=gate)
+    assert as_json(first) != as_json(second)
+    assert json.dumps(without_clock_fields(as_json(first))) == json.dumps(without_clock_fields(as_json(second)))
+
+
+def test_questions_are_not_held_in_memory() -> None:
+    alive: set[int] = set()
+    most = 0
+
+    class Watched(QuestionRecord):
+        def __del__(self) -> None:
+            alive.discard(id(self))
+
+    def stream() -> Iterator[QuestionRecord]:
+        nonlocal most
+        for number in range(200):
+            record = Watched.model_validate(asked(case(number)).model_dump())
+            alive.add(id(record))
+            most = max(most, len(alive))
+            yield record
+
+    report = build_report(run(), stream(), [])
+    assert report.results[0].questions.selected == 200
+    assert most <= 3
+
+
+ENDS = st.sampled_from(["correct", "wrong", "abstained", "search", "answer", "judge", "ingest", "waiting"])
+
+
+@given(
+    st.lists(st.tuples(ENDS, st.sampled_from(["temporal", "adversarial"]), st.integers(1, 4)), min_size=1, max_size=30)
+)
+def test_every_selected_question_ends_in_exactly_one_outcome(ends: list[tuple[str, str, int]]) -> None:
+    records = []
+    for number, (end, kind, conversation) in enumerate(ends):
+        gold = UNANSWERABLE if kind == "adversarial" else {"question_type": kind}
+        one = case(number, conversation=conversation, **gold)
+        if end == "waiting":
+            records.append(waiting(one))
+        elif end in ("ingest", "search", "answer", "judge"):
+            records.append(failed(one, end))
+        else:
+            records.append(asked(one, end))
+    result = build_report(run(), records, []).results[0]
+    for questions in (result.questions, *(part.questions for part in result.by_type.values())):
+        assert sum(questions.outcomes.model_dump().values()) == questions.selected
+        assert questions.judged + questions.errors + questions.outcomes.unjudged == questions.selected
+    for split in (result.by_type, result.by_group):
+        assert sum(part.questions.selected for part in split.values()) == len(ends) == result.questions.selected
+        assert sum(part.questions.correct for part in split.values()) == result.questions.correct
+    assert len(result.errors) == result.questions.errors
+    assert result.accuracy is not None
+    assert result.accuracy.n == len(ends)
+    assert result.accuracy.correct == sum(end == "correct" for end, _, _ in ends)
+
+
+def test_the_order_of_questions_changes_no_number() -> None:
+    records = mixed()
+    forward, backward = (build_report(run(), order, [container()]).results[0] for order in (records, records[::-1]))
+    assert forward.model_copy(update={"errors": ()}) == backward.model_copy(update={"errors": ()})

@@ -1,0 +1,65 @@
+"""The closing table fits 100 columns and says in words what its numbers cannot."""
+
+from __future__ import annotations
+
+import pytest
+from made_records import asked, benchmark, case, container, failed, found, provider, run, waiting
+from syrupy.assertion import SnapshotAssertion
+
+from reports.build import build_report
+from reports.model import Report
+from reports.records import AnswererRecord, JudgeRecord, QuestionRecord
+from reports.summary import closing_table
+
+UNANSWERABLE = {"question_type": "adversarial", "answerable": False, "category": 5, "ground_truth": "not mentioned"}
+
+
+def side_by_side() -> Report:
+    records: list[QuestionRecord] = []
+    for conversation in range(10):
+        for number in range(6):
+            one = case(number, conversation=conversation, **(UNANSWERABLE if number > 3 else {}))
+            records.append(asked(one, "correct" if number % 3 else "wrong", found("m1", "m3"), provider="bm25"))
+            records.append(asked(one, "wrong", (), provider="none"))
+            records.append(asked(one, "correct" if number % 3 else "wrong", found("m3"), provider="oracle"))
+    of_three = run(
+        providers=(provider("none"), provider("bm25"), provider("oracle")),
+        answerer=AnswererRecord(name="extractive", version="1", offline=True),
+        judge=JudgeRecord(name="deterministic", protocol="deterministic-1", model=None),
+    )
+    return build_report(of_three, records, [])
+
+
+def reports() -> dict[str, Report]:
+    long = "my_package.memory_systems.with_a_long_name:MyProvider"
+    sessions_only = tuple(one.model_copy(update={"message_ids": ()}) for one in found("m3"))
+    two = run(providers=(provider(long), provider()), benchmarks=(benchmark(), benchmark("synthetic")), finished=None)
+    elsewhere = case(3).model_copy(update={"benchmark": "synthetic"})
+    mixed = [
+        asked(case(1), provider=long, results=sessions_only),
+        failed(case(2)),
+        asked(elsewhere),
+        failed(elsewhere, provider=long),
+    ]
+    return {
+        "side by side": side_by_side(),
+        "until search": build_report(run(until="search"), [waiting(case(1), results=found("m3"))], [container()]),
+        "five results": build_report(run(top_k=5), [asked(case(1))], [container()]),
+        "until ingest": build_report(run(until="ingest"), [waiting(case(1))], [container()]),
+        "unfinished, long names, errors": build_report(two, mixed, []),
+        "nothing asked": build_report(run(), [], []),
+    }
+
+
+@pytest.mark.parametrize("name", list(reports()))
+def test_closing_table(name: str, snapshot: SnapshotAssertion) -> None:
+    table = closing_table(reports()[name])
+    assert max(map(len, table.splitlines())) <= 100
+    assert table == snapshot
+
+
+def test_a_warning_that_is_about_all_results_is_said_once() -> None:
+    table = closing_table(side_by_side())
+    assert table.count("warning: the answers are those of extractive") == 1
+    assert table.count("no difference can be told between bm25 and oracle") == 1
+    assert table.count("none and oracle differ") == 1
