@@ -36,6 +36,8 @@ class Job:
         self.searched: Future[tuple[SearchResult, ...]] = Future()
         self.answered: Future[Answer] = Future()
         self.judged: Future[Verdict] = Future()
+        self.task: Future[None] | None = None
+        self.stopped = False
 
     @property
     def futures(self) -> tuple[Future[Any], ...]:
@@ -46,6 +48,12 @@ class Job:
     def failed(self) -> bool:
         """Whether it ended in an error."""
         return any(future.done() and future.exception() is not None for future in self.futures)
+
+    def stop(self) -> None:
+        """Go no further: somebody wants to do the rest with something else."""
+        self.stopped = True
+        if self.task:
+            self.task.cancel()
 
     def fail(self, error: BaseException) -> None:
         """Give everybody who still waits the error."""

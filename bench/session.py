@@ -67,8 +67,8 @@ class RunSession:
         check_threshold_types(self.thresholds, types)
         if self.config.retry_from and not self.exists:
             raise ConfigurationError(
-                f"--retry-from {self.config.retry_from}: there is no run {self.run_id!r} in {self.config.runs_dir} to ask "
-                "again; name one with --run-id."
+                f"--retry-from {self.config.retry_from}: there is no run {self.run_id!r} in {self.config.runs_dir} to "
+                "ask again; name one with --run-id."
             )
 
     @property

@@ -176,10 +176,11 @@ def temporal(setting: Setting, draw: Draw, index: int) -> Plan:
     """One message says it of a day that is named from the session's day."""
     who = setting.people.name(index)
     event = EVENTS[index // len(PLANNERS) % len(EVENTS)]
-    session = draw.below(setting.sessions)
-    phrase, day = when(draw, setting.day(session))
     question = (event.paraphrase if draw.chance(PARAPHRASED) else event.question).format(x=who)
-    return Plan(question, long_date(day), ((session, told(draw, f"{who} {event.past} {phrase}")),), 1, (who,))
+    session = draw.below(setting.sessions)
+    phrase, day = when(draw, setting.day(session))  # the last draws: how many they are hangs on the day
+    fact = told(draw, f"{who} {event.past} {phrase}")
+    return Plan(question, long_date(day), ((session, fact),), 1, (who,))
 
 
 def knowledge_update(setting: Setting, draw: Draw, index: int) -> Plan:
@@ -245,10 +246,11 @@ def told(draw: Draw, statement: str) -> str:
 def when(draw: Draw, today: date) -> tuple[str, date]:
     """A phrase such as "last Friday", and the day that it means if it is said on `today`.
 
-    "last Friday" is drawn only where it is both the most recent Friday and that of the week before: no two readings.
+    "last Friday" is drawn only where it is both the most recent Friday and the one of last week: no two readings. "last
+    Sunday" is never drawn, as people differ on which week a Sunday belongs to.
     """
     weekday = today.weekday()
-    later = range(weekday + 1, 7 if weekday else 6)  # said on a Monday, "last Sunday" would be yesterday
+    later = range(weekday + 1, WEEKDAYS.index("Sunday"))
     if later and draw.chance(0.5):
         meant = draw.pick(later)
         return f"last {WEEKDAYS[meant]}", today - timedelta(days=7 - meant + weekday)

@@ -72,7 +72,7 @@ REACTIONS: Final = (
     "I'd have done the same.", "Wow, okay.", "Makes sense.", "Don't get me started.", "Time flies, doesn't it?",
 )  # fmt: skip
 LEADS: Final = (
-    "", "", "", "", "by the way, ", "oh, ", "did I tell you that ", "I just heard that ", "funny thing: ",
+    "", "", "", "", "by the way, ", "oh, ", "I meant to tell you that ", "I just heard that ", "funny thing: ",
     "before I forget, ", "speaking of which, ", "word is that ", "it turns out that ", "you may know already that ",
 )  # fmt: skip
 TAILS: Final = (

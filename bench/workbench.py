@@ -28,7 +28,7 @@ from reports import (
     check_selection,
     note_lag,
 )
-from schema import Case, JudgeError, ModelError, ProviderError, find_class, known_classes
+from schema import Answer, Case, JudgeError, ModelError, ProviderError, SearchResult, Verdict, find_class, known_classes
 
 INGEST_AHEAD = 4
 """How many haystacks a process makes ready beyond those of the questions that it looks ahead to."""
@@ -172,6 +172,22 @@ class Workbench:
         if job is not None and not job.failed:
             del self._jobs[key]
 
+    def answer(self, provider: str, case: Case, results: tuple[SearchResult, ...]) -> Answer:
+        """The answer from `results`: the one under way, or another one if a test has changed what was found."""
+        job = self.job(provider, case)
+        if results == job.searched.result():
+            return job.answered.result()
+        job.stop()
+        return self._background.run(self.pipeline(provider, case.benchmark).answer(case, results))
+
+    def judge(self, provider: str, case: Case, answer: Answer) -> Verdict:
+        """The verdict on `answer`: the one under way, or another one if a test has changed the answer."""
+        job = self.job(provider, case)
+        if not job.stopped and answer == job.answered.result():
+            return job.judged.result()
+        job.stop()
+        return self._background.run(self.pipeline(provider, case.benchmark).judge(case, answer))
+
     def expect(self, order: Iterable[tuple[str, Case]]) -> None:
         """Say which questions this process will probably get, so that their haystacks can be made ready ahead."""
         distinct = {(provider, self._container(provider, case)): case for provider, case in order}
@@ -187,7 +203,7 @@ class Workbench:
 
     def _begin(self, key: tuple[str, str, str], case: Case, *, again: bool) -> None:
         self._jobs[key] = job = Job(case)
-        self._background.submit(self.pipeline(key[0], case.benchmark).run(job, again=again))
+        job.task = self._background.submit(self.pipeline(key[0], case.benchmark).run(job, again=again))
 
     def _container(self, provider: str, case: Case) -> str:
         return self.pipeline(provider, case.benchmark).container(case)

@@ -26,7 +26,10 @@ _NUMBERS |= {"seventeen": 17, "eighteen": 18, "nineteen": 19, "once": 1, "twice"
 _NUMBERS |= {"single": 1, "couple": 2, "hundred": 100, "thousand": 1000}
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _NUMBERS |= {word: 10 * tens for tens, word in enumerate(_TENS.split(), 2)}
-_SOURCE = r"(?:context|conversations?|dialogues?|memor(?:y|ies)|history|information|messages?|records?|results?|sessions?|texts?)"
+_SOURCE = (
+    r"(?:context|conversations?|dialogues?|memor(?:y|ies)|history|information"
+    r"|messages?|records?|results?|sessions?|texts?)"
+)
 _KNOWLEDGE = r"(?:information|mentions?|records?|evidence|indications?|details?|data|memor(?:y|ies)|references?|answer)"
 _SAYS = r"(?:mention|specify|state|contain|provide|indicate|include|say|detail|reveal|confirm|tell)"
 _SAID = r"(?:mentioned|specified|stated|provided|detailed|known|answerable|given)"

@@ -100,9 +100,10 @@ def _without(text: str, expressions: tuple[TimeExpression, ...]) -> str:
 def _compare_polarity(question: str, truth: str, said: str, wanted: str) -> tuple[bool, str]:
     heard = polarity(said)
     if heard is None:
-        if not set(content(said)) & set(content(f"{question} {truth}")):
+        opening = first_sentence(said)
+        if opening.endswith("?") or not set(content(said)) & set(content(f"{question} {truth}")):
             return False, f"The ground truth says {wanted}; the answer says neither yes nor no."
-        heard = "no" if negated(first_sentence(said)) else "yes"
+        heard = "no" if negated(opening) else "yes"
     return heard == wanted, f"The ground truth says {wanted}, the answer {heard}."
 
 

@@ -13,10 +13,7 @@ from schema import Answer, Question, SearchResult, TimeExpression, find_times, f
 REFUSAL = "No information available."
 """What is said when nothing that was found is about the question, in words that LoCoMo's official test knows."""
 
-LEAST_COVERAGE = 0.15
-"""The share of the question's content below which a message is not about it."""
-
-OTHER_SPEAKER = 0.2
+OTHER_SPEAKER = 0.15
 """By how much a message of somebody else may speak more of the question than any of the person whom it names.
 
 Beyond it, what is asked about was somebody else's doing."""
@@ -68,12 +65,12 @@ class ExtractiveAnswerer(Answerer):
 
 
 def _about(ranked: Sequence[Sentence]) -> bool:
-    """Whether anything that was found is about the question, and about the person whom it names."""
+    """Whether anything that was found shares a word with the question, and is about the person whom it names."""
+    if not any(sentence.coverage for sentence in ranked):
+        return False
     named = max((sentence.coverage for sentence in ranked if sentence.named), default=None)
-    others = max((sentence.coverage for sentence in ranked if not sentence.named), default=0.0)
-    if named is None:
-        return others >= LEAST_COVERAGE
-    return max(named, others) >= LEAST_COVERAGE and others - named <= OTHER_SPEAKER
+    others = max((sentence.stated for sentence in ranked if not sentence.named), default=0.0)
+    return named is None or others - named <= OTHER_SPEAKER
 
 
 def _extract(question: str, ranked: Sequence[Sentence]) -> str:
@@ -87,7 +84,7 @@ def _extract(question: str, ranked: Sequence[Sentence]) -> str:
             for sentence in ranked[:SENTENCES_COUNTED]:
                 if number := pattern.search(sentence.text):
                     return number[0]
-    return _trim(best.text, question) or best.text
+    return next(filter(None, (_trim(sentence.text, question) for sentence in ranked)), "")
 
 
 def _time(ranked: Sequence[Sentence]) -> str:

@@ -17,7 +17,7 @@ CONSIDERED = 20
 _MESSAGE = 0.5  # what the rest of the message counts for, against the sentence itself
 _NAMED = 0.4  # for being said by whom the question names
 _RANK = 0.1  # for each e-fold of the provider's rank
-_ASKS = 0.4  # for being a question: it seldom holds an answer
+_ASKS = 0.6  # for being a question: it seldom holds an answer
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001  people write apostrophes both ways
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -30,10 +30,9 @@ STOP_WORDS = frozenset(
     did didn't do does doesn't doing don't for from get go going gonna got had has have having he he's her here hers hey
     him his how i i'd i'll i'm i've if in into is isn't it it's its just kind let's like lot made make many may me might
     more most much my no not now of off oh on one or our out over own really she she's should so some something such
-    sure tell than thanks that that's the their them then there there's these they they're this those to too type up
-    us very
-    was wasn't way we we're we've well were what what's when where which while who whom whose why will with would wow
-    yeah yes yet you you're your""".split()  # noqa: SIM905  a list of 150 quoted words is harder to read
+    sure tell than thanks that that's the their them then there there's these they they're this those to too type up us
+    very was wasn't way we we're we've well were what what's when where which while who whom whose why will with would
+    wow yeah yes yet you you're your""".split()  # noqa: SIM905  a list of 150 quoted words is harder to read
 )
 
 
@@ -43,7 +42,7 @@ class Sentence:
 
     `named` says whether the question names its speaker. `relevance` only ranks sentences of one question. `coverage` is
     the share of the question's content, weighted by rarity and without the speakers' names, that the message speaks of:
-    0 to 1.
+    0 to 1; `stated` is the same without the sentences of the message that only ask.
     """
 
     text: str
@@ -52,6 +51,7 @@ class Sentence:
     named: bool
     relevance: float
     coverage: float
+    stated: float
 
 
 def words(text: str) -> list[str]:
@@ -92,15 +92,21 @@ def rank_sentences(question: str, results: Sequence[SearchResult]) -> list[Sente
     weight = {word: math.log(1 + (len(read) + 1) / (sum(word in found for found in stems) + 0.5)) for word in asked}
     total = sum(weight.values()) or 1.0
     ranked: list[Sentence] = []
+
+    def share(held: set[str]) -> float:
+        return sum(weight[word] for word in asked if word in held) / total
+
     for rank, (result, (speaker, body, caption), found) in enumerate(zip(results, read, stems, strict=False)):
-        coverage = sum(weight[word] for word in asked if word in found) / total
         named = stem(speaker) in words_asked
-        for part in filter(None, map(str.strip, _SENTENCE_END.split(body))):
-            here = set(content(part))
-            share = sum(weight[word] for word in asked if word in here) / total
-            relevance = share + _MESSAGE * coverage + _NAMED * named
+        sentences = [part for part in map(str.strip, _SENTENCE_END.split(body)) if part]
+        statements = " ".join(part for part in sentences if not part.endswith("?"))
+
+        coverage, stated = share(found), share(set(content(f"{statements} {caption}")))
+        for part in sentences:
+            relevance = share(set(content(part))) + _MESSAGE * coverage + _NAMED * named
             relevance -= _RANK * math.log1p(rank) + _ASKS * part.endswith("?")
-            ranked.append(Sentence(part, f"{body} {caption}".strip(), result.timestamp, named, relevance, coverage))
+            message = f"{body} {caption}".strip()
+            ranked.append(Sentence(part, message, result.timestamp, named, relevance, coverage, stated))
     ranked.sort(key=lambda sentence: -round(sentence.relevance, 9))
     return ranked
 

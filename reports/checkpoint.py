@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple  # the columns of a row are known only when it is read
@@ -173,6 +172,13 @@ class Checkpoint:
             key = QuestionKey(record.provider, record.case.benchmark, record.case.id)
             yield _complete(record, self.read(sa.select(tables.steps).where(*_of(key))))
 
+    def question_record(self, key: QuestionKey) -> QuestionRecord:
+        """One selected question with all that is done of it."""
+        columns = tables.questions.c
+        mine = (columns.provider == key.provider, columns.benchmark == key.benchmark, columns.question == key.question)
+        (row,) = self.read(sa.select(tables.questions).where(*mine))
+        return _complete(_selected(row), self.read(sa.select(tables.steps).where(*_of(key))))
+
     def container_records(self) -> Iterator[ContainerRecord]:
         """The containers of the run, as they were finally ingested."""
         for row in self.read(sa.select(tables.containers).order_by(*tables.containers.primary_key)):
@@ -206,9 +212,11 @@ class Checkpoint:
     def _cases(self) -> Iterator[QuestionRecord]:
         columns = tables.questions.c
         for row in self.read(sa.select(tables.questions).order_by(columns.ordinal)):
-            yield QuestionRecord(
-                provider=row.provider, case=Case.model_validate_json(row.record), replayed=row.replayed
-            )
+            yield _selected(row)
+
+
+def _selected(row: Row) -> QuestionRecord:
+    return QuestionRecord(provider=row.provider, case=Case.model_validate_json(row.record), replayed=row.replayed)
 
 
 def _of(key: QuestionKey) -> tuple[sa.ColumnElement[bool], ...]:

@@ -147,8 +147,9 @@ def evaluate(
 
 def gate_lines(gate: Gate) -> list[str]:
     """What the terminal says about `gate`, a line for each threshold and for errors."""
-    lines = [f"gate refused: {gate.refused}"] if gate.refused else []
-    lines += [f"gate {'met' if row.met else 'missed'}: {_row_text(row)}" for row in gate.thresholds]
+    if gate.refused is not None:
+        return [f"gate refused: {gate.refused}"]
+    lines = [f"gate {'met' if row.met else 'missed'}: {_row_text(row)}" for row in gate.thresholds]
     if gate.errors > gate.max_errors:
         lines.append(f"gate missed: {_counted(gate.errors, 'error')} > {gate.max_errors} allowed (--max-errors)")
     elif gate.errors:

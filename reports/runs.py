@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from reports import tables
 from reports.checkpoint import Checkpoint, QuestionKey
 from reports.records import PHASES, BenchmarkRecord, Phase, RunRecord
-from schema import CheckpointError, ConfigurationError
+from schema import CheckpointError, ConfigurationError, Verdict
 
 Parts = dict[str, JsonValue]
 """What a run's numbers depend on, by name; a name that begins with a phase ("answer.model") matters from there on."""
@@ -168,6 +168,20 @@ def check_selection(
             f"them, such as {strange[0].question} with {strange[0].provider}. What a run is about is fixed when it "
             "begins: use another --run-id."
         )
+
+
+def wrong_questions(checkpoint: Checkpoint) -> set[QuestionKey]:
+    """The questions that were judged and not found correct."""
+    columns = tables.steps.c
+    query = sa.select(columns.provider, columns.benchmark, columns.question, columns.result)
+    judged = checkpoint.read(query.where(columns.phase == "judge", columns.state == "done"))
+    return {QuestionKey._make(row[:3]) for row in judged if not Verdict.model_validate_json(row.result).correct}
+
+
+def containers_ready(checkpoint: Checkpoint) -> tuple[int, int]:
+    """How many containers can be searched, and how many there are so far."""
+    states = [row.state for row in checkpoint.read(sa.select(tables.containers.c.state))]
+    return states.count("indexed"), len(states)
 
 
 def mark_finished(checkpoint: Checkpoint) -> None:

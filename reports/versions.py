@@ -1,4 +1,4 @@
-"""What a run was made with: this suite, Python, the packages that numbers depend on, and the state of the repository."""
+"""What a run was made with: this suite, Python, the packages that numbers depend on, the repository's state."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@
         ├── ModelError          the answering model failed
         └── JudgeError          the judge failed, or said nothing that can be read as a verdict
 
-`InfrastructureError` carries what retrying needs: `transient` (worth another attempt) and `retry_after` (seconds that the
-service asked us to wait).
+`InfrastructureError` carries what retrying needs: `transient` (worth another attempt) and `retry_after` (seconds that
+the service asked us to wait).
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class CheckpointError(MemoryBenchError):
 class InfrastructureError(MemoryBenchError):
     """A step could not be done.
 
-    `transient` says that another attempt may succeed; `retry_after` is how many seconds the service asked to be left alone.
+    `transient` says that another attempt may succeed; `retry_after` is how many seconds the service asked to be left
+    alone.
     """
 
     def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:

@@ -45,7 +45,8 @@ def find_class(kind: str, name: str, base: type[T], package: str) -> type[T]:
     try:
         found = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{kind} {name!r} cannot be imported: {error}. Is its folder on PYTHONPATH?") from error
+        told = f"{kind} {name!r} cannot be imported: {error}. Is its folder on PYTHONPATH?"
+        raise ConfigurationError(told) from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigurationError(f"{kind} {name!r} is not a subclass of {base.__module__}.{base.__name__}.")
     if inspect.isabstract(found):

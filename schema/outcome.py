@@ -23,8 +23,8 @@ class Usage(Word):
 class SearchResult(Word):
     """One thing that a provider found.
 
-    `text` is what an answering model will read. `timestamp` is when it was said, if the provider knows. `session_ids` and
-    `message_ids` say where it comes from, if the provider can tell; `raw` is the provider's own record of it.
+    `text` is what an answering model will read. `timestamp` is when it was said, if the provider knows. `session_ids`
+    and `message_ids` say where it comes from, if the provider can tell; `raw` is the provider's own record of it.
     """
 
     text: str

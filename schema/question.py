@@ -13,8 +13,8 @@ from schema.word import Word
 class Question(Word):
     """A question as a provider and an answering model see it.
 
-    `id` is opaque: it carries neither the type nor the place of the evidence. `date` is when the question is asked, None
-    where the benchmark does not say.
+    `id` is opaque: it carries neither the type nor the place of the evidence. `date` is when the question is asked,
+    None where the benchmark does not say.
     """
 
     id: str
@@ -25,10 +25,10 @@ class Question(Word):
 class Gold(Word):
     """The truth about a question; for judges and metrics alone.
 
-    `ground_truth` is the expected answer as text. `answerable` is False where the right answer is that the haystack does
-    not say. `evidence_messages` and `evidence_sessions` hold ids of the question's haystack; both are empty where a
-    benchmark names no evidence that exists, and the question is then left out of retrieval metrics. `category` is the data
-    set's own label. `trap` is a wrong answer that the question tempts into.
+    `ground_truth` is the expected answer as text. `answerable` is False where the right answer is that the haystack
+    does not say. `evidence_messages` and `evidence_sessions` hold ids of the question's haystack; both are empty where
+    a benchmark names no evidence that exists, and the question is then left out of retrieval metrics. `category` is the
+    data set's own label. `trap` is a wrong answer that the question tempts into.
     """
 
     question_type: str
@@ -43,8 +43,8 @@ class Gold(Word):
 class Case(Word):
     """One question of a benchmark with all that grading it needs: what a test is made of.
 
-    `id` is stable, unique in its benchmark and safe for ``-k`` (letters, digits, ``-``, ``_``, ``.``). `source_id` is the
-    data set's own id, for its official scripts. `haystack` is a `Haystack.id`. Questions of one `cluster` are not
+    `id` is stable, unique in its benchmark and safe for ``-k`` (letters, digits, ``-``, ``_``, ``.``). `source_id` is
+    the data set's own id, for its official scripts. `haystack` is a `Haystack.id`. Questions of one `cluster` are not
     independent of each other: intervals keep them together.
     """
 

@@ -180,6 +180,7 @@ class TestOddCases:
             ("the", []),
             ("  two \t lines\n", ["two", "lines"]),
             ("a\u2019b", ["\u2019b"]),
+            ("salt\u2014and\u2014pepper", ["salt\u2014", "\u2014pepper"]),
         ],
     )
     def test_normalisation(self, text, tokens):

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -110,22 +111,23 @@ def test_a_fault_midway_leaves_the_former_files_as_they_were(tmp_path: Path) -> 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.fixture
+@contextmanager
 def no_file_above_4_kb() -> Iterator[None]:
-    """The kernel refuses to let a file grow beyond 4 KB, as a full disk would."""
+    """The kernel refuses to let a file grow beyond 4 KB, as a full disk would: any file, so only for a moment."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, former)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)
 
 
-@pytest.mark.usefixtures("no_file_above_4_kb")
 def test_a_disk_that_takes_no_more_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text("former\n")
     many = [asked(case(number)) for number in range(200)]
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(CheckpointError) as caught, no_file_above_4_kb():
         write_run(tmp_path, run(), many, [])
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"cannot write {tmp_path / 'results.jsonl'}: {os.strerror(errno.EFBIG)}. ")

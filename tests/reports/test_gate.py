@@ -195,7 +195,7 @@ def test_what_is_not_the_whole_can_satisfy_no_gate(finished: bool, second_look: 
     gate = evaluate(results_of(*THREE_OF_FOUR), [threshold], None, finished=finished, second_look=second_look)
     assert gate.met is False
     assert why in (gate.refused or "")
-    assert gate_lines(gate)[0] == f"gate refused: {gate.refused}"
+    assert gate_lines(gate) == [f"gate refused: {gate.refused}"]
 
 
 def test_a_report_has_a_gate_only_if_one_was_asked_for() -> None:

@@ -1,0 +1,90 @@
+"""From benchmarks to tests: one item for each question and provider, found by type, haystack and id."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.base import Benchmark
+from bench.config import BenchmarkConfig
+from bench.fixtures import provider_and_case
+from bench.selection import select
+from schema import Case, DataError, DataMissingError
+
+MARK = "benchmark_questions"
+
+
+class Unusable:
+    """Stands where questions would be if the data could be read."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class Collection:
+    """The benchmarks that were opened, and what was wrong with the others."""
+
+    def __init__(self, config: BenchmarkConfig) -> None:
+        self._config = config
+        self.benchmarks: dict[str, Benchmark] = {}
+        self._cases: dict[str, list[Case]] = {}
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Make a test of each question of the benchmark that the function is marked with."""
+        mark = metafunc.definition.get_closest_marker(MARK)
+        if mark is None:
+            return
+        benchmark: type[Benchmark] = mark.kwargs["benchmark"]
+        try:
+            cases = self._open(benchmark)
+        except DataMissingError as error:
+            self._stand_in(metafunc, "data-missing", str(error), pytest.mark.skip(reason=str(error)))
+        except DataError as error:
+            self._stand_in(metafunc, "data-unusable", str(error))
+        else:
+            metafunc.parametrize("memory", self._config.provider, indirect=True, ids=self._config.provider)
+            metafunc.parametrize("question", cases, indirect=True, ids=[case.id for case in cases])
+
+    def _open(self, benchmark: type[Benchmark]) -> list[Case]:
+        if benchmark.name not in self._cases:
+            opened = benchmark(self._config.benchmark_options)
+            self._cases[benchmark.name] = select(opened.cases(), self._config)
+            self.benchmarks[benchmark.name] = opened
+        return self._cases[benchmark.name]
+
+    def _stand_in(self, metafunc: pytest.Metafunc, name: str, reason: str, *marks: pytest.MarkDecorator) -> None:
+        case = pytest.param("", Unusable(reason), id=name, marks=marks)
+        metafunc.parametrize(("memory", "question"), [case], indirect=True)
+
+
+def add_keywords(item: pytest.Item) -> None:
+    """Let ``-k`` find a question by its type, its benchmark and what its haystack is called."""
+    if found := provider_and_case(item):
+        _provider, case = found
+        item.extra_keyword_matches.update((case.benchmark, case.gold.question_type, case.cluster))
+
+
+def unusable(items: list[pytest.Item]) -> str | None:
+    """Why the data of a selected benchmark cannot be used, if so."""
+    for item in items:
+        stand_in = _question(item)
+        if isinstance(stand_in, Unusable) and not item.get_closest_marker("skip"):
+            return stand_in.reason
+    return None
+
+
+def drop_empty(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop the placeholder that pytest makes where a benchmark has no question of what was asked for."""
+    empty = [item for item in items if item.get_closest_marker(MARK) and _placeholder(item)]
+    if empty:
+        items[:] = [item for item in items if item not in empty]
+        config.hook.pytest_deselected(items=empty)
+
+
+def _placeholder(item: pytest.Item) -> bool:
+    question = _question(item)
+    return question is not None and not isinstance(question, Case | Unusable)
+
+
+def _question(item: pytest.Item) -> object:
+    has_parameters = isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    return item.callspec.params.get("question") if has_parameters else None

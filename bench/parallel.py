@@ -1,0 +1,160 @@
+"""Under pytest-xdist: a contiguous share of the questions for each worker, and a view of what a worker will get next.
+
+All that needs xdist's inside is here. `Shards` implements its public scheduling protocol; `upcoming_items` reads the
+queue of a worker, which is private, and without it knows only the next item: slower, and still right.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+
+class Shards:
+    """Gives each worker a contiguous share, sends no more than `window` of it ahead, and steals only what was not sent.
+
+    So what a worker has begun ahead of time is never given to another one.
+    """
+
+    def __init__(self, workers: int, window: int) -> None:
+        self._workers = workers
+        self._window = max(2, window)
+        self._collection: list[str] | None = None
+        self._collected: dict[WorkerController, list[str]] = {}
+        self._sent: dict[WorkerController, list[int]] = {}
+        self._share: dict[WorkerController, deque[int]] = {}
+        self._orphans: deque[int] = deque()
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """The workers."""
+        return list(self._sent)
+
+    @property
+    def collection_is_completed(self) -> bool:
+        """Whether all workers have collected."""
+        return len(self._collected) >= self._workers
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether any test is still to be done."""
+        return bool(self._orphans) or any(self._share.values()) or any(self._sent.values())
+
+    @property
+    def tests_finished(self) -> bool:
+        """Whether nothing is left but what workers are at."""
+        if not self.collection_is_completed or self._orphans or any(self._share.values()):
+            return False
+        return all(len(sent) < 2 for sent in self._sent.values())
+
+    def add_node(self, node: WorkerController) -> None:
+        """Welcome a worker."""
+        self._sent[node] = []
+        self._share[node] = deque()
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """Learn what a worker collected; all must have collected the same."""
+        if self._collection is not None and list(collection) != self._collection:
+            raise RuntimeError(f"worker {node.gateway.id} collected other tests than the workers before it")
+        self._collected[node] = list(collection)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002  xdist's protocol
+        """A worker is done with a test."""
+        self._sent[node].remove(item_index)
+        self._fill(node)
+
+    def mark_test_pending(self, item: str) -> None:
+        """A test is to be done again: its worker died."""
+        assert self._collection is not None
+        self._orphans.appendleft(self._collection.index(item))
+        for node in self.nodes:
+            self._fill(node)
+
+    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
+        """Nothing is ever taken back from a worker."""
+        raise NotImplementedError
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A worker died; the test that it was at, if any. The rest of its share goes to the others."""
+        sent, share = self._sent.pop(node), self._share.pop(node)
+        self._collected.pop(node, None)
+        self._orphans.extend(sent[1:])
+        self._orphans.extend(share)
+        for other in self.nodes:
+            self._fill(other)
+        return self._collection[sent[0]] if sent and self._collection else None
+
+    def schedule(self) -> None:
+        """Deal the shares, once, and send."""
+        if self._collection is None:
+            (_first, collection), *others = self._collected.items()
+            if any(other != collection for _node, other in others):
+                raise RuntimeError("the workers collected different tests: is there something random in them?")
+            self._collection = collection
+            for position, node in enumerate(self._sent):
+                self._share[node].extend(share_of(position, len(self._sent), len(collection)))
+        for node in self.nodes:
+            self._fill(node)
+
+    def _fill(self, node: WorkerController) -> None:
+        if node.shutting_down or self._collection is None:
+            return
+        batch: list[int] = []
+        while len(self._sent[node]) + len(batch) < self._window:
+            following = self._next(node)
+            if following is None:
+                break
+            batch.append(following)
+        if batch:
+            self._sent[node].extend(batch)
+            node.send_runtest_some(batch)
+        if not self._orphans and not any(self._share.values()):
+            for other in self.nodes:
+                if not other.shutting_down:
+                    other.shutdown()
+
+    def _next(self, node: WorkerController) -> int | None:
+        if self._orphans:
+            return self._orphans.popleft()
+        if self._share[node]:
+            return self._share[node].popleft()
+        richest = max(self._share.values(), key=len)
+        return richest.pop() if richest else None
+
+
+def share_of(worker: int, workers: int, tests: int) -> range:
+    """The contiguous share of `tests` that a worker begins with."""
+    return range(worker * tests // workers, (worker + 1) * tests // workers)
+
+
+def upcoming_items(
+    session: pytest.Session, item: pytest.Item, nextitem: pytest.Item | None, *, queue: bool
+) -> Iterator[pytest.Item]:
+    """`item` and what will surely follow it in this worker, as far as that is known.
+
+    `queue` says that what a worker was sent is never taken back, so that its queue can be trusted.
+    """
+    yield item
+    if nextitem is not None:
+        yield nextitem
+    if queue:
+        for index in _queued(session.config):
+            yield session.items[index]
+
+
+def _queued(config: pytest.Config) -> list[int]:
+    """The indices that this worker was sent and has not begun; empty if xdist has changed inside."""
+    interactor = next(
+        (plugin for plugin in config.pluginmanager.get_plugins() if type(plugin).__name__ == "WorkerInteractor"), None
+    )
+    queue = getattr(interactor, "torun", None)
+    if queue is None or not hasattr(queue, "lock"):
+        return []
+    with queue.lock() as waiting:
+        return [index for index in waiting if isinstance(index, int)]

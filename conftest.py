@@ -1,0 +1,3 @@
+"""Wires the rooms into pytest."""
+
+pytest_plugins = ["reports.outcomes", "bench.plugin"]

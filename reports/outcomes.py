@@ -1,0 +1,96 @@
+"""How pytest tells of a question: correct, wrong, abstained, error, each a word of its own, without a traceback.
+
+A benchmark's test notes its outcome on its item; these hooks turn that into pytest's words. Tests that note nothing are
+left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from schema import MemoryBenchError
+
+WORDS = {
+    "correct": (".", {"green": True}),
+    "wrong": ("w", {"yellow": True}),
+    "abstained": ("a", {"cyan": True}),
+    "error": ("E", {"red": True}),
+    "ingested": (".", {"green": True}),
+    "searched": (".", {"green": True}),
+    "answered": (".", {"green": True}),
+}
+"""Each outcome's letter and colour."""
+
+
+class PhaseReached(Exception):  # noqa: N818  nothing went wrong: the run was asked to go no further
+    """Raised inside a test when the run ends before the test does."""
+
+
+@dataclass(frozen=True)
+class TestOutcome:
+    """What came of a question, as a test saw it; `story` is its account in full, for JUnit XML."""
+
+    __test__ = False
+
+    word: str
+    provider: str
+    benchmark: str
+    question: str
+    line: str = ""
+    story: str = ""
+
+
+CARRIER = "memorybench"
+"""The attribute of a report that carries the outcome from a worker to the controller, as one JSON string."""
+
+_OUTCOME = pytest.StashKey[TestOutcome]()
+TELL = pytest.StashKey[Callable[[TestOutcome], TestOutcome]]()
+"""In the configuration's stash: adds the line and the story to an outcome that is not good."""
+
+
+def note_outcome(item: pytest.Item, outcome: TestOutcome) -> None:
+    """Remember what came of the question that `item` is about."""
+    item.stash[_OUTCOME] = outcome
+
+
+def outcome_of(report: pytest.TestReport) -> TestOutcome | None:
+    """The outcome that a report carries, from whichever worker it comes; None for an attempt that is run again."""
+    carried = getattr(report, CARRIER, None)
+    rerun = str(report.outcome) == "rerun"  # rerunfailures' word for an attempt that does not count
+    return TestOutcome(**json.loads(carried)) if carried and not rerun else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the outcome on the report, and the story in the place of a traceback."""
+    report = yield
+    outcome = item.stash.get(_OUTCOME, None)
+    if report.when != "call" or outcome is None:
+        return report
+    raised = call.excinfo.value if call.excinfo else None
+    if isinstance(raised, PhaseReached):
+        report.outcome, report.longrepr = "passed", None
+    elif isinstance(raised, AssertionError | MemoryBenchError) and outcome.word != "correct":
+        if TELL in item.config.stash:
+            outcome = item.config.stash[TELL](outcome)
+        report.longrepr = outcome.story or f"{type(raised).__name__}: {raised}"
+    elif raised is not None:
+        return report  # the test itself is broken: pytest's own traceback says more
+    setattr(report, CARRIER, json.dumps(asdict(outcome), ensure_ascii=True))
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, object] | None:
+    """The words for a question's outcome."""
+    outcome = outcome_of(report) if isinstance(report, pytest.TestReport) else None
+    if outcome is None:
+        return None
+    letter, colour = WORDS[outcome.word]
+    return outcome.word, letter, (outcome.word.upper(), colour)
