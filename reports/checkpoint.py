@@ -52,6 +52,7 @@ class Checkpoint:
         self.engine: Engine = tables.connect(url)
         self.writer = Writer(self.engine)
         self._reading = self.engine.execution_options(reading=True)
+        self._save = _save_statement(self.engine)
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
@@ -107,9 +108,7 @@ class Checkpoint:
 
     def steps(self, key: QuestionKey) -> dict[str, StoredStep]:
         """The steps of one question, by phase."""
-        columns = tables.steps.c
-        query = sa.select(columns.phase, columns.state, columns.inputs, columns.result).where(*_of(key))
-        return {row.phase: StoredStep(row.state, row.inputs, row.result) for row in self.read(query)}
+        return {row.phase: StoredStep(row.state, row.inputs, row.result) for row in self._rows_of(key)}
 
     def save(self, key: QuestionKey, step: Step, *, inputs: str, result: str | None) -> Future[None]:
         """Record a step: done with its `result` (JSON), or ended in its error."""
@@ -128,18 +127,7 @@ class Checkpoint:
             "error_type": step.error.type if step.error else None,
             "error_message": step.error.message if step.error else None,
         }
-        insert = tables.upsert(self.engine, tables.steps)
-        columns = tables.steps.c
-        changed = {
-            name: insert.excluded[name] for name in values if name not in columns or not columns[name].primary_key
-        }
-        changed["retried"] = sa.or_(columns.retried, columns.state != "done")
-        statement = insert.on_conflict_do_update(index_elements=list(tables.steps.primary_key), set_=changed)
-
-        def work(connection: sa.Connection) -> None:
-            connection.execute(statement, values)
-
-        return self.writer.submit(work)
+        return self.writer.submit(lambda connection: connection.execute(self._save, values))
 
     def ask_again(self, phases: Sequence[Phase]) -> None:
         """Have these phases of every selected question done again; what they gave before is kept until then."""
@@ -170,14 +158,14 @@ class Checkpoint:
         """The selected questions with all that is done of them, in the selection's order, one at a time."""
         for record in self._cases():
             key = QuestionKey(record.provider, record.case.benchmark, record.case.id)
-            yield _complete(record, self.read(sa.select(tables.steps).where(*_of(key))))
+            yield _complete(record, self._rows_of(key))
 
     def question_record(self, key: QuestionKey) -> QuestionRecord:
         """One selected question with all that is done of it."""
         columns = tables.questions.c
         mine = (columns.provider == key.provider, columns.benchmark == key.benchmark, columns.question == key.question)
         (row,) = self.read(sa.select(tables.questions).where(*mine))
-        return _complete(_selected(row), self.read(sa.select(tables.steps).where(*_of(key))))
+        return _complete(_selected(row), self._rows_of(key))
 
     def container_records(self) -> Iterator[ContainerRecord]:
         """The containers of the run, as they were finally ingested."""
@@ -202,10 +190,16 @@ class Checkpoint:
 
     def read(self, query: sa.Select[Any]) -> Sequence[Row]:
         """The rows of this run that `query` selects."""
-        table = query.get_final_froms()[0]
+        (table,) = query.columns_clause_froms
+        return self._execute(query.where(table.c.run_id == self.run_id))
+
+    def _rows_of(self, key: QuestionKey) -> Sequence[Row]:
+        return self._execute(_STEPS_OF, {"run": self.run_id, **key._asdict()})
+
+    def _execute(self, query: sa.Select[Any], parameters: dict[str, str] | None = None) -> Sequence[Row]:
         try:
             with self._reading.begin() as connection:
-                return connection.execute(query.where(table.c.run_id == self.run_id)).all()
+                return connection.execute(query, parameters).all()
         except sa.exc.SQLAlchemyError as error:
             raise CheckpointError(f"the checkpoint at {self.url} cannot be read: {tables.cause(error)}") from error
 
@@ -219,9 +213,25 @@ def _selected(row: Row) -> QuestionRecord:
     return QuestionRecord(provider=row.provider, case=Case.model_validate_json(row.record), replayed=row.replayed)
 
 
-def _of(key: QuestionKey) -> tuple[sa.ColumnElement[bool], ...]:
+# Built once: making a statement costs more than executing it.
+_STEPS_OF = sa.select(tables.steps).where(
+    tables.steps.c.run_id == sa.bindparam("run"),
+    tables.steps.c.provider == sa.bindparam("provider"),
+    tables.steps.c.benchmark == sa.bindparam("benchmark"),
+    tables.steps.c.question == sa.bindparam("question"),
+)
+
+
+def _save_statement(engine: Engine) -> sa.Executable:
+    """Insert a step, or put it in the place of the one that ended in an error or is asked again."""
+    insert = tables.upsert(engine, tables.steps).values(
+        {column.name: sa.bindparam(column.name) for column in tables.steps.c}
+    )
     columns = tables.steps.c
-    return columns.provider == key.provider, columns.benchmark == key.benchmark, columns.question == key.question
+    changed = {column.name: insert.excluded[column.name] for column in columns if not column.primary_key}
+    changed["retried"] = sa.or_(columns.retried, columns.state != "done")
+    statement: sa.Executable = insert.on_conflict_do_update(index_elements=list(tables.steps.primary_key), set_=changed)
+    return statement
 
 
 def _complete(record: QuestionRecord, rows: Sequence[Row]) -> QuestionRecord:
