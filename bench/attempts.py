@@ -53,19 +53,32 @@ class Caller:
         """Call `method` until it succeeds, an error is not transient, or five attempts are used up."""
         begun = time.perf_counter()
         clock = _Clock()
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_transient),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=_pause,
-            reraise=True,
-        )
+        value, error = None, None
         try:
-            value: Any = await retrying(self._attempt, clock, method, arguments)
-            error = None
-        except InfrastructureError as given_up:
-            value, error = None, given_up
+            value = await self._attempt(clock, method, arguments)
+        except InfrastructureError as first:
+            try:
+                value = await self._retry(first, clock, method, arguments)
+            except InfrastructureError as given_up:
+                error = given_up
         total_ms = (time.perf_counter() - begun) * 1000.0
         return Done(value, error, clock.service_ms, max(0.0, total_ms - clock.service_ms), clock.attempts)
+
+    async def _retry(
+        self, first: InfrastructureError, clock: _Clock, method: Callable[..., Any], arguments: tuple[object, ...]
+    ) -> Any:
+        """Go on after a `first` attempt that failed, for as long as that makes sense."""
+        failed = [first]
+
+        async def attempt() -> Any:
+            if failed:
+                raise failed.pop()
+            return await self._attempt(clock, method, arguments)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_transient), stop=stop_after_attempt(ATTEMPTS), wait=_pause, reraise=True
+        )
+        return await retrying(attempt)
 
     async def _attempt(self, clock: _Clock, method: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
         async with self._limiter.slot():

@@ -83,7 +83,6 @@ class Shards:
     def remove_node(self, node: WorkerController) -> str | None:
         """A worker died; the test that it was at, if any. The rest of its share goes to the others."""
         sent, share = self._sent.pop(node), self._share.pop(node)
-        self._collected.pop(node, None)
         self._orphans.extend(sent[1:])
         self._orphans.extend(share)
         for other in self.nodes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def run_benchmark(
         workbench.expect(selected)
         state = RunProgress(0, len(selected), 0, 0)
         for index, (provider, case) in enumerate(selected):
-            workbench.look_ahead(selected[index : index + workbench.window])
+            workbench.look_ahead(islice(selected, index, None))
             correct, failed = _outcome(workbench.job(provider, case), config)
             workbench.forget(provider, case)
             state = RunProgress(index + 1, len(selected), state.correct + correct, state.errors + failed)

@@ -195,8 +195,9 @@ class Workbench:
 
     def look_ahead(self, upcoming: Iterable[tuple[str, Case]]) -> None:
         """Begin the questions that come next, and make the haystacks after them ready."""
-        for provider, case in islice(upcoming, self.window):
-            self.job(provider, case)
+        if len(self._jobs) <= self.window * 3 // 4:  # in strides: each look at what is begun already costs a little
+            for provider, case in islice(upcoming, self.window):
+                self.job(provider, case)
         while self._expected and sum(pipeline.ingesting for pipeline in self._pipelines.values()) < INGEST_AHEAD:
             provider, case = self._expected.popleft()
             self._background.submit(self.pipeline(provider, case.benchmark).make_ready(case))
@@ -268,7 +269,7 @@ class Workbench:
         self._stopped = True
         lag = self._background.lag_ms_p99()
         self._background.run(self._background.cancel_all())
-        self._background.run(self._close_providers())
+        self._background.run(self._close_services())
         self._background.stop()
         if "_services" in self.__dict__:
             self._services.close()
@@ -280,9 +281,10 @@ class Workbench:
         self.stop()
         self.checkpoint.close()
 
-    async def _close_providers(self) -> None:
-        for provider in self._providers.values():
-            closing = provider.close()
+    async def _close_services(self) -> None:
+        used = [*self._providers.values(), *(self.__dict__.get("_models") or ())]
+        for one in used:
+            closing = one.close()
             if closing is not None:
                 await closing
 

@@ -25,3 +25,6 @@ class Judge(ABC):
     @abstractmethod
     def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict | Awaitable[Verdict]:
         """Grade `answer` to `question` against `gold`."""
+
+    def close(self) -> Awaitable[None] | None:  # noqa: B027  nothing to close unless overridden
+        """Give back what this process holds."""

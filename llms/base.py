@@ -25,3 +25,6 @@ class Answerer(ABC):
     @abstractmethod
     def answer(self, question: Question, results: Sequence[SearchResult]) -> Answer | Awaitable[Answer]:
         """The answer to `question` from `results` alone; an empty hypothesis is an answer, and a wrong one."""
+
+    def close(self) -> Awaitable[None] | None:  # noqa: B027  nothing to close unless overridden
+        """Give back what this process holds."""

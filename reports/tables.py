@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any  # DB-API objects, for which SQLAlchemy has no types
+from typing import Any, Literal  # Any: DB-API objects, for which SQLAlchemy has no types
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -12,6 +12,9 @@ from sqlalchemy.engine import Engine
 from schema import CheckpointError
 
 SCHEMA_VERSION = 1
+
+_LONGEST_LOCK_SECONDS = 60
+_TABLES_LOCK = 0x6D656D62656E6368  # any number that nobody else takes: "membench" in ASCII
 
 metadata = sa.MetaData()
 
@@ -112,20 +115,48 @@ def connect(url: str) -> Engine:
 
     Raises `schema.CheckpointError` if that cannot be opened or written.
     """
+    engine = _engine(url)
     try:
-        engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
-        if engine.dialect.name == "sqlite":
-            _speak_wal(engine)
-        metadata.create_all(engine)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
-        raise CheckpointError(f"the checkpoint at {url} cannot be opened: {cause(error)}") from error
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # "create if it is not there" races with itself on PostgreSQL; the lock is gone with the transaction
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+            metadata.create_all(connection)
+    except sa.exc.SQLAlchemyError as error:
+        engine.dispose()
+        raise failure(url, "opened", error) from error
     return engine
+
+
+def failure(url: str, undone: Literal["opened", "read", "written"], error: BaseException) -> CheckpointError:
+    """The error that says in one line what could not be done with the checkpoint at `url`, and what to do next."""
+    way_out = {
+        "opened": "Mend the cause, or keep the run elsewhere: --runs-dir DIR, --run-id NAME or --checkpoint-url URL.",
+        "read": "Mend the cause and try again.",
+        "written": "What was done before is kept: mend the cause and continue with --lf.",
+    }
+    return CheckpointError(
+        f"the checkpoint at {shown(url)} cannot be {undone}: {cause(error).rstrip('.')}. {way_out[undone]}"
+    )
+
+
+def shown(url: str) -> str:
+    """`url` as messages may show it: without any password."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return url.partition(":")[0] + "://..."
+    if parsed.get_backend_name() != "sqlite" and "@" in (parsed.database or ""):
+        # a "/" in a password, not written as %2F: what looks like a host and a database is the password's two halves
+        return f"{parsed.drivername}://..."
+    hidden = {name: "hidden" for name in parsed.query if "password" in name}
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def cause(error: BaseException) -> str:
     """What the database said, in one line, without the statement."""
     original = getattr(error, "orig", None) or error
-    return " ".join(str(original).split())
+    return " ".join(str(original).split()) or type(original).__name__
 
 
 def upsert(engine: Engine, table: sa.Table) -> Any:  # the two dialects' Insert share no typed base
@@ -139,6 +170,34 @@ def upsert(engine: Engine, table: sa.Table) -> Any:  # the two dialects' Insert 
     return sqlite.insert(table)
 
 
+def _engine(url: str) -> Engine:
+    try:
+        dialect = sa.make_url(url).get_backend_name()
+    except (sa.exc.ArgumentError, ValueError):
+        dialect = ""
+    if dialect not in ("sqlite", "postgresql") or shown(url).endswith("://..."):
+        raise CheckpointError(
+            f"--checkpoint-url {shown(url)} is not the address of a database that can be used: write "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE (with %2F, %40 and the like for special characters in the "
+            "password) or sqlite:////ABSOLUTE/PATH.sqlite."
+        )
+    try:
+        if dialect == "sqlite":
+            engine = sa.create_engine(url, connect_args={"timeout": _LONGEST_LOCK_SECONDS})
+            _speak_wal(engine)
+        else:
+            # the claims of `Leases` are made for it, whatever the server's default is
+            engine = sa.create_engine(url, isolation_level="READ COMMITTED")
+    except ImportError as error:
+        raise CheckpointError(
+            f"the checkpoint at {shown(url)} cannot be opened: {error}. Write postgresql+psycopg://... and install "
+            "psycopg: pip install 'psycopg[binary]'."
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise failure(url, "opened", error) from error
+    return engine
+
+
 def _speak_wal(engine: Engine) -> None:
     """Many processes, one file: write-ahead log, and writers that queue at BEGIN instead of failing at COMMIT."""
 
@@ -146,7 +205,7 @@ def _speak_wal(engine: Engine) -> None:
     def _connected(connection: Any, _record: Any) -> None:  # DB-API connection
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=60000")
+        cursor.execute(f"PRAGMA busy_timeout={_LONGEST_LOCK_SECONDS * 1000}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from reports.tables import cause
+from reports import tables
 from schema import CheckpointError
 
 Work = Callable[[sa.Connection], object]
+"""What is to be done in a transaction. It may be begun twice, so it must not change anything but the database."""
 
 _MOST_AT_ONCE = 256
 
@@ -23,19 +24,34 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
         self._waiting: queue.SimpleQueue[tuple[Work, Future[None]] | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="checkpoint-writer", daemon=True)
         self._thread.start()
 
     def submit(self, work: Work) -> Future[None]:
-        """Have `work` done in a transaction, after all that was submitted before it."""
+        """Have `work` done in a transaction, after all that was submitted before it.
+
+        It is done even if nobody waits for it any more: what was paid for is kept. The future's exception is a
+        `schema.CheckpointError`.
+        """
         future: Future[None] = Future()
-        self._waiting.put((work, future))
+        future.set_running_or_notify_cancel()  # from here on cancelling the future, or a task that awaits it, is void
+        with self._closing:
+            if self._closed:
+                future.set_exception(CheckpointError(f"the checkpoint at {tables.shown(self._url)} is closed."))
+            else:
+                self._waiting.put((work, future))
         return future
 
     def close(self) -> None:
         """Write what is waiting, then stop."""
-        self._waiting.put(None)
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -49,18 +65,20 @@ class Writer:
                 batch.append(following)
             self._commit(batch)
 
-    def _commit(self, batch: list[tuple[Work, Future[None]]]) -> None:
+    def _commit(self, batch: Sequence[tuple[Work, Future[None]]]) -> None:
         try:
             with self._engine.begin() as connection:
                 for work, _future in batch:
                     work(connection)
         except Exception as error:  # noqa: BLE001  whatever it is, the tasks that wait must hear of it
-            failure = CheckpointError(
-                f"the checkpoint at {self._engine.url.render_as_string()} cannot be written: {cause(error)}. What was "
-                "done before is kept: mend the cause and continue with --lf."
-            )
-            failure.__cause__ = error
+            # a fault of the database strikes all alike; any other may be one work's own, and no reason to lose the rest
+            if len(batch) > 1 and not isinstance(error, sa.exc.OperationalError):
+                for alone in batch:
+                    self._commit([alone])
+                return
             for _work, future in batch:
+                failure = tables.failure(self._url, "written", error)
+                failure.__cause__ = error
                 future.set_exception(failure)
         else:
             for _work, future in batch:

@@ -1,0 +1,268 @@
+"""Runs as they lie on the disk, for people: which there are, how far each is, and what was not answered right."""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from reports import tables
+from reports.checkpoint import Checkpoint, QuestionKey
+from reports.records import PHASES, QuestionRecord, RunRecord
+from reports.runs import (
+    Invocation,
+    checkpoint_path,
+    list_runs,
+    open_run,
+    read_invocations,
+    read_progress,
+    read_run,
+    wrong_questions,
+)
+from schema import CheckpointError, ConfigurationError, Verdict
+
+_DEAD_MANS_SWITCH = 128
+"""The byte of a write-ahead log's index that every process locks (shared) while it has the database open."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How far one provider is on one benchmark.
+
+    `done` counts the questions whose phase is done, `errors` those whose last step failed; containers are those that
+    the selected questions need. `correct` counts verdicts.
+    """
+
+    provider: str
+    benchmark: str
+    selected: int
+    containers_ready: int
+    containers: int
+    done: dict[str, int]
+    correct: int
+    errors: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of what was judged so far; of all that was selected, once all of it has come to its end."""
+        judged = self.done.get("judge", 0)
+        ended = judged + self.errors >= self.selected
+        return self.correct / (self.selected if ended else judged) if judged else None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Errors of one type in one phase, with one of the questions that had it."""
+
+    provider: str
+    benchmark: str
+    phase: str
+    type: str
+    count: int
+    question: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A run as it stands. `state` is "finished", "running", "killed" or "unfinished" (somebody ended it in order)."""
+
+    run: RunRecord
+    state: str
+    pairs: tuple[Pair, ...]
+    faults: tuple[Fault, ...]
+    invocations: tuple[Invocation, ...]
+
+
+class Wanted(NamedTuple):
+    """Which questions `failures` tells of; None for all."""
+
+    question_type: str | None = None
+    provider: str | None = None
+    question: str | None = None
+    errors_only: bool = False
+
+
+def newest_run(runs_dir: Path) -> str:
+    """The id of the run that was begun last; raises `schema.ConfigurationError` if there is none."""
+    begun = []
+    for run_id in list_runs(runs_dir):
+        try:
+            begun.append((overview(runs_dir, run_id).run.started, run_id))
+        except CheckpointError:
+            continue  # one that cannot be read cannot be meant; `list` tells of it
+    if not begun:
+        raise ConfigurationError(f"there is no run in {runs_dir}: pytest bench makes one.")
+    return max(begun)[1]
+
+
+def overview(runs_dir: Path, run_id: str) -> Overview:
+    """How far a run is, whether or not somebody is at it.
+
+    Not for a process that has the run open itself: see `_in_use`. Raises `schema.ConfigurationError` if there is no
+    such run, `schema.CheckpointError` if it cannot be read.
+    """
+    path = checkpoint_path(runs_dir, run_id)
+    running = path.is_file() and _in_use(path)
+    checkpoint = open_run(runs_dir, run_id)
+    try:
+        run = read_run(checkpoint)
+        invocations = tuple(read_invocations(checkpoint))
+        complete = read_progress(checkpoint, run.until).finished
+        return Overview(
+            run=run,
+            state=_state(run, invocations, running=running, complete=complete),
+            pairs=tuple(_pairs(checkpoint, run)),
+            faults=tuple(_faults(checkpoint)),
+            invocations=invocations,
+        )
+    finally:
+        checkpoint.close()
+
+
+def failures(checkpoint: Checkpoint, wanted: Wanted) -> Iterator[QuestionRecord]:
+    """The questions that were not answered right or ended in an error, in their order, read one at a time.
+
+    A question that is asked for by its id comes whatever became of it. Raises `schema.ConfigurationError`, before
+    anything is read at length, for a provider, type or question that the run does not know.
+    """
+    keys = _ordered(checkpoint)
+    run = read_run(checkpoint)
+    _known("provider", wanted.provider, {key.provider for key in keys})
+    _known("question type", wanted.question_type, {name for benchmark in run.benchmarks for name in benchmark.types})
+    _known("question", wanted.question, {key.question for key in keys})
+    failed = _failed(checkpoint)
+    told = failed if wanted.errors_only else failed | wrong_questions(checkpoint)
+    if wanted.question and not wanted.errors_only:
+        told = {key for key in keys if key.question == wanted.question}
+    return _records(checkpoint, [key for key in keys if key in told and _fits(key, wanted)], wanted.question_type)
+
+
+def _records(checkpoint: Checkpoint, keys: list[QuestionKey], question_type: str | None) -> Iterator[QuestionRecord]:
+    for key in keys:
+        record = checkpoint.question_record(key)
+        if question_type in (None, record.case.gold.question_type):
+            yield record
+
+
+def _fits(key: QuestionKey, wanted: Wanted) -> bool:
+    return wanted.provider in (None, key.provider) and wanted.question in (None, key.question)
+
+
+def _known(kind: str, name: str | None, known: Collection[str]) -> None:
+    if name is None or name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    listed = f" There: {', '.join(sorted(known))}." if len(known) <= 20 else ""
+    raise ConfigurationError(f"there is no {kind} {name!r} in this run.{guess}{listed}")
+
+
+def _in_use(path: Path) -> bool:
+    """Whether another process has the checkpoint open.
+
+    To be asked before this process opens it: closing a file takes away all locks that the process has on it (POSIX),
+    those of SQLite too. Where that cannot be asked the answer is no.
+    """
+    try:
+        with path.with_name(path.name + "-shm").open("r+b") as index:
+            fcntl.lockf(index, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _DEAD_MANS_SWITCH)
+    except BlockingIOError:
+        return True
+    except OSError:  # no write-ahead log: nobody has it open; or not ours to write: then it cannot be known
+        return False
+    return False
+
+
+def _state(run: RunRecord, invocations: tuple[Invocation, ...], *, running: bool, complete: bool) -> str:
+    under_way = bool(invocations) and invocations[-1].ended is None
+    if running and under_way:
+        return "running"
+    if run.finished is not None and complete:
+        return "finished"
+    return "killed" if under_way else "unfinished"
+
+
+def _pairs(checkpoint: Checkpoint, run: RunRecord) -> Iterator[Pair]:
+    columns = tables.questions.c
+    query = sa.select(columns.provider, columns.benchmark, columns.question, columns.record).order_by(columns.ordinal)
+    needed: dict[tuple[str, str], set[str]] = {}
+    selected: Counter[tuple[str, str]] = Counter()
+    for row in checkpoint.read(query):
+        pair = (row.provider, row.benchmark)
+        selected[pair] += 1
+        per_question = run.isolation == "question"
+        needed.setdefault(pair, set()).add(row.question if per_question else json.loads(row.record)["haystack"])
+    done, ready, correct = _steps_done(checkpoint), _containers_ready(checkpoint), _correct(checkpoint)
+    ended = checkpoint.ended(run.until)
+    errors = Counter((key.provider, key.benchmark) for key in _failed(checkpoint) - ended)
+    # an ingest step is kept only where the run ends with it, or where it failed
+    phases = [
+        phase for phase in PHASES[: PHASES.index(run.until) + 1] if phase in ("search", "answer", "judge", run.until)
+    ]
+    for pair, count in selected.items():
+        by_phase: dict[str, int] = {phase: done[(*pair, phase)] for phase in phases}
+        yield Pair(*pair, count, ready[pair], len(needed[pair]), by_phase, correct[pair], errors[pair])
+
+
+def _steps_done(checkpoint: Checkpoint) -> Counter[tuple[str, str, str]]:
+    columns = tables.steps.c
+    query = sa.select(columns.provider, columns.benchmark, columns.phase, sa.func.count().label("number"))
+    grouped = query.where(columns.state == "done").group_by(columns.provider, columns.benchmark, columns.phase)
+    return Counter({(row.provider, row.benchmark, row.phase): row.number for row in checkpoint.read(grouped)})
+
+
+def _containers_ready(checkpoint: Checkpoint) -> Counter[tuple[str, str]]:
+    columns = tables.containers.c
+    query = sa.select(columns.provider, columns.benchmark).where(columns.state == "indexed")
+    return Counter((row.provider, row.benchmark) for row in checkpoint.read(query))
+
+
+def _correct(checkpoint: Checkpoint) -> Counter[tuple[str, str]]:
+    columns = tables.steps.c
+    query = sa.select(columns.provider, columns.benchmark, columns.result)
+    judged = checkpoint.read(query.where(columns.phase == "judge", columns.state == "done"))
+    return Counter(
+        (row.provider, row.benchmark) for row in judged if Verdict.model_validate_json(row.result).label == "correct"
+    )
+
+
+def _failed(checkpoint: Checkpoint) -> set[QuestionKey]:
+    columns = tables.steps.c
+    query = sa.select(columns.provider, columns.benchmark, columns.question).where(columns.state == "error")
+    return {QuestionKey._make(row) for row in checkpoint.read(query)}
+
+
+def _faults(checkpoint: Checkpoint) -> Iterator[Fault]:
+    columns = tables.steps.c
+    by = (columns.provider, columns.benchmark, columns.phase, columns.error_type)
+    counted = sa.select(
+        *by,
+        sa.func.count().label("number"),
+        sa.func.min(columns.question).label("question"),
+        sa.func.min(columns.error_message).label("message"),
+    )
+    for row in checkpoint.read(counted.where(columns.state == "error").group_by(*by).order_by(*by)):
+        message = " ".join((row.message or "").split())
+        yield Fault(row.provider, row.benchmark, row.phase, row.error_type, row.number, row.question, message)
+
+
+def _ordered(checkpoint: Checkpoint) -> list[QuestionKey]:
+    columns = tables.questions.c
+    query = sa.select(columns.provider, columns.benchmark, columns.question).order_by(columns.ordinal)
+    return [QuestionKey._make(row) for row in checkpoint.read(query)]
+
+
+def clock(moment: datetime | float) -> str:
+    """A moment (Unix time or aware) as people read it, in UTC."""
+    if isinstance(moment, float):
+        moment = datetime.fromtimestamp(moment, UTC)
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,89 @@
+"""How much of the ideal a run reaches with 64 questions in flight, and what the harness itself costs a question.
+
+``python tests/perf/in_flight.py`` runs pytest against a server on loopback that answers after 50 ms, in one process and
+under ``-n 4``, then after 0 ms. It prints the ratio of the time between the server's first and last call to the ideal
+(calls x delay / in flight), and the CPU of all processes a question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+QUESTIONS = 1540
+IN_FLIGHT = 64
+
+
+def measured(delay_ms: float, workers: int, arguments: list[str]) -> dict[str, float]:
+    """One run: what the server counted, and what the processes of pytest used."""
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "loopback.py"), "0", str(delay_ms)], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    address = f"http://127.0.0.1:{server.stdout.readline().split()[1]}"
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "MEMORYBENCH_LOOPBACK": address,
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)]),
+        }
+        command = [
+            *(sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "--runs-dir", folder),
+            *("--provider", "loopback_services:LoopbackProvider", "--judge", "loopback_services:LoopbackJudge"),
+            *("--answering-model", "loopback_services:LoopbackAnswerer", "--in-flight", str(IN_FLIGHT)),
+            *("-n", str(workers)),
+            *arguments,
+        ]
+        ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    wall, after = time.time() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    counted = json.loads(urllib.request.urlopen(f"{address}/counted").read())
+    server.terminate()
+    server.wait()
+    if ran.returncode != 0:
+        sys.exit(f"pytest failed:\n{ran.stdout[-3000:]}\n{ran.stderr[-2000:]}")
+    calls = sum(counted["calls"].values())
+    ideal = calls * delay_ms / 1000.0 / IN_FLIGHT
+    window = counted["last"] - counted["first"]
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"calls": calls, "ideal": ideal, "window": window, "wall": wall, "cpu": cpu, "most": counted["most"]}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--locomo", action="store_true", help="the 1,540 answerable questions of LoCoMo")
+    options = parser.parse_args()
+    if options.locomo:
+        selection = ["-k", "locomo and not adversarial"]
+    else:
+        selection = ["-k", "synthetic", "--synthetic-questions", str(QUESTIONS), "--synthetic-sessions", "272"]
+    print(f"{'delay':>6} {'workers':>8} {'calls':>6} {'ideal s':>8} {'window s':>9} {'ratio':>6} {'wall s':>7} "
+          f"{'most':>5} {'CPU ms a question':>18}")  # fmt: skip
+    for round_number in range(options.rounds):
+        for delay, workers in ((50.0, 0), (50.0, 4), (0.0, 0)):
+            found = measured(delay, workers, selection)
+            ratio = f"{found['window'] / found['ideal']:.2f}" if delay else "-"
+            print(
+                f"{delay:>4.0f}ms {workers or 'none':>8} {found['calls']:>6.0f} {found['ideal']:>8.2f} "
+                f"{found['window']:>9.2f} {ratio:>6} {found['wall']:>7.2f} {found['most']:>5.0f} "
+                f"{found['cpu'] * 1000 / QUESTIONS:>18.2f}",
+                flush=True,
+            )
+        if round_number + 1 < options.rounds:
+            print()
+
+
+if __name__ == "__main__":
+    main()
