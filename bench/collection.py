@@ -41,7 +41,8 @@ class Collection:
         except DataError as error:
             self._stand_in(metafunc, "data-unusable", str(error))
         else:
-            metafunc.parametrize("memory", self._config.provider, indirect=True, ids=self._config.provider)
+            providers = tuple(dict.fromkeys(self._config.provider))
+            metafunc.parametrize("memory", providers, indirect=True, ids=providers)
             metafunc.parametrize("question", cases, indirect=True, ids=[case.id for case in cases])
 
     def _open(self, benchmark: type[Benchmark]) -> list[Case]:

@@ -13,45 +13,72 @@ import os
 import random
 import struct
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+
+LONGEST_PAUSE_SECONDS = 120.0
+"""Who is asked to wait longer gives up (`bench.attempts`), so nobody else is made to wait for it either."""
 
 _BACK_OFF = 0.7
 _POLL_SECONDS = 0.02
+_CLOCK_SECONDS = 0.002  # by how much a sleep may end early on another clock
+_PLACES = struct.Struct("dd")
 
 
 class Schedule:
     """When calls may begin, in a file that all workers share (generic cell rate algorithm, ITU-T I.371).
 
-    The file holds one number: the theoretical arrival time of the next call, in Unix seconds.
+    The file holds two Unix times in seconds: the theoretical arrival time of the next call, and the end of the last
+    pause.
     """
 
     def __init__(self, path: Path, per_minute: float | None) -> None:
         self._interval = 60.0 / per_minute if per_minute else 0.0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
+    async def turn(self) -> None:
+        """Wait until a call may begin."""
+        while True:
+            reserved = time.time()
+            if not (wait := self.reserve()):
+                return
+            await asyncio.sleep(wait)
+            with self._locked() as (_place, pause_end):
+                # a pause that began meanwhile holds those too who had their place before it
+                if pause_end <= max(time.time(), reserved + wait) + _CLOCK_SECONDS:
+                    return
+
     def reserve(self) -> float:
         """Take the next place; the seconds to wait for it."""
-        return self._update(lambda place, now: (max(place, now) + self._interval, max(0.0, place - now)))
+        with self._locked() as (place, pause_end):
+            now = time.time()
+            begins = max(place, now)
+            self._store(begins + self._interval, pause_end)
+            return begins - now
 
     def pause(self, seconds: float) -> None:
         """Let nobody begin for so long."""
-        self._update(lambda place, now: (max(place, now + seconds), 0.0))
+        with self._locked() as (place, pause_end):
+            until = time.time() + seconds
+            self._store(max(place, until), max(pause_end, until))
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _update(self, change: Callable[[float, float], tuple[float, float]]) -> float:
+    @contextmanager
+    def _locked(self) -> Iterator[tuple[float, float]]:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            stored = os.pread(self._file, 8, 0)
-            place, wait = change(struct.unpack("d", stored)[0] if len(stored) == 8 else 0.0, time.time())
-            os.pwrite(self._file, struct.pack("d", place), 0)
-            return wait
+            stored = os.pread(self._file, _PLACES.size, 0)
+            yield _PLACES.unpack(stored) if len(stored) == _PLACES.size else (0.0, 0.0)
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _store(self, place: float, pause_end: float) -> None:
+        os.pwrite(self._file, _PLACES.pack(place, pause_end), 0)
 
 
 class SharedSlots:
@@ -84,33 +111,57 @@ class SharedSlots:
 
 
 class AdaptiveLimit:
-    """How many at once in this process: fewer after each push-back, one more after each full round of successes."""
+    """How many at once in this process: fewer after each push-back, one more after each full round of successes.
+
+    All calls that are under way when the service has had too much are likely to be pushed back with the first: they
+    count as one push-back.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.limit = float(most)
         self._active = 0
-        self._changed = asyncio.Condition()
+        self._before_push_back = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
-        """Wait until another one may be under way."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._active < int(self.limit))
+        """Wait until another one may be under way; first come, first served."""
+        if not self._waiting and self._active < int(self.limit):
             self._active += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was given the place in the moment in which it was cancelled
+                self.give_back()
+            raise
 
-    async def give_back(self) -> None:
+    def give_back(self) -> None:
         """One less is under way."""
-        async with self._changed:
-            self._active -= 1
-            self._changed.notify(2)  # this place, and one that a grown limit may have added
+        self._active -= 1
+        self._before_push_back = max(0, self._before_push_back - 1)
+        self._hand_on()
 
     def pushed_back(self) -> None:
-        """The service had too much."""
-        self.limit = max(1.0, self.limit * _BACK_OFF)
+        """The service had too much, says a call that still holds its place."""
+        if not self._before_push_back:
+            self.limit = max(1.0, self.limit * _BACK_OFF)
+            self._before_push_back = self._active
 
     def succeeded(self) -> None:
         """The service bore it."""
-        self.limit = min(float(self._most), self.limit + 1.0 / self.limit)
+        if not self._before_push_back:
+            self.limit = min(float(self._most), self.limit + 1.0 / self.limit)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        while self._waiting and self._active < int(self.limit):
+            turn = self._waiting.popleft()
+            if not turn.done():  # else it was cancelled
+                self._active += 1
+                turn.set_result(None)
 
 
 class Limiter:
@@ -137,19 +188,18 @@ class Limiter:
         try:
             taken = await self._shared.take() if self._shared else None
             try:
-                if wait := self._schedule.reserve():
-                    await asyncio.sleep(wait)
+                await self._schedule.turn()
                 yield
             finally:
                 if self._shared and taken is not None:
                     self._shared.give_back(taken)
         finally:
-            await self._adaptive.give_back()
+            self._adaptive.give_back()
 
     def pushed_back(self, retry_after: float | None) -> None:
         """The service asked for less: pause everybody for `retry_after` seconds, and do less at once."""
         self._adaptive.pushed_back()
-        if retry_after:
+        if retry_after and retry_after <= LONGEST_PAUSE_SECONDS:
             self._schedule.pause(retry_after)
 
     def succeeded(self) -> None:

@@ -65,7 +65,9 @@ def given_options(config: pytest.Config) -> dict[str, object]:
         name: config.getoption(_dest(name), default=None) for name in BenchmarkConfig.model_fields if name != "data"
     }
     return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
+        name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
     }
 
 

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 class Shards:
     """Gives each worker a contiguous share, sends no more than `window` of it ahead, and steals only what was not sent.
 
-    So what a worker has begun ahead of time is never given to another one.
+    So what a worker has begun ahead of time is never given to another one. `config` is for rerunfailures, which looks
+    for it on a scheduler when a worker has crashed.
     """
 
-    def __init__(self, workers: int, window: int) -> None:
+    def __init__(self, workers: int, window: int, config: pytest.Config | None = None) -> None:
+        self.config = config
+        self.different = False
+        """Whether the workers collected different tests, so that none was run."""
         self._workers = workers
         self._window = max(2, window)
         self._collection: list[str] | None = None
@@ -38,8 +42,8 @@ class Shards:
 
     @property
     def collection_is_completed(self) -> bool:
-        """Whether all workers have collected."""
-        return len(self._collected) >= self._workers
+        """Whether all workers have collected; that stays so when some are gone."""
+        return self._collection is not None or len(self._collected) >= self._workers
 
     @property
     def has_pending(self) -> bool:
@@ -48,8 +52,12 @@ class Shards:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether nothing is left but what workers are at."""
-        if not self.collection_is_completed or self._orphans or any(self._share.values()):
+        """Whether nothing is left but what workers are at, or nobody who could do it."""
+        if not self.collection_is_completed:
+            return False
+        if self.different and all(node.shutting_down for node in self._sent):
+            return True
+        if self._orphans or any(self._share.values()):
             return False
         return all(len(sent) < 2 for sent in self._sent.values())
 
@@ -59,9 +67,10 @@ class Shards:
         self._share[node] = deque()
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """Learn what a worker collected; all must have collected the same."""
+        """Learn what a worker collected; one that comes later and collected something else gets nothing to do."""
         if self._collection is not None and list(collection) != self._collection:
-            raise RuntimeError(f"worker {node.gateway.id} collected other tests than the workers before it")
+            self.different = True
+            node.shutdown()
         self._collected[node] = list(collection)
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002  xdist's protocol
@@ -70,9 +79,12 @@ class Shards:
         self._fill(node)
 
     def mark_test_pending(self, item: str) -> None:
-        """A test is to be done again: its worker died."""
+        """A test is to be done again: its worker died. Several plugins may say so of the same crash."""
         assert self._collection is not None
-        self._orphans.appendleft(self._collection.index(item))
+        index = self._collection.index(item)
+        if index in self._orphans or any(index in sent for sent in self._sent.values()):
+            return
+        self._orphans.appendleft(index)
         for node in self.nodes:
             self._fill(node)
 
@@ -81,8 +93,9 @@ class Shards:
         raise NotImplementedError
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """A worker died; the test that it was at, if any. The rest of its share goes to the others."""
+        """A worker is done or died; the test that it was at, if any. The rest of its share goes to the others."""
         sent, share = self._sent.pop(node), self._share.pop(node)
+        self._collected.pop(node, None)
         self._orphans.extend(sent[1:])
         self._orphans.extend(share)
         for other in self.nodes:
@@ -92,14 +105,17 @@ class Shards:
     def schedule(self) -> None:
         """Deal the shares, once, and send."""
         if self._collection is None:
-            (_first, collection), *others = self._collected.items()
-            if any(other != collection for _node, other in others):
-                raise RuntimeError("the workers collected different tests: is there something random in them?")
-            self._collection = collection
-            for position, node in enumerate(self._sent):
-                self._share[node].extend(share_of(position, len(self._sent), len(collection)))
+            self._deal()
         for node in self.nodes:
             self._fill(node)
+
+    def _deal(self) -> None:
+        first, *others = self._collected.values()
+        self.different = any(other != first for other in others)
+        self._collection = [] if self.different else first
+        in_order = sorted(self._sent, key=lambda node: worker_number(node.gateway.id))
+        for position, node in enumerate(in_order):
+            self._share[node].extend(share_of(position, len(in_order), len(self._collection)))
 
     def _fill(self, node: WorkerController) -> None:
         if node.shutting_down or self._collection is None:
@@ -113,10 +129,18 @@ class Shards:
         if batch:
             self._sent[node].extend(batch)
             node.send_runtest_some(batch)
-        if not self._orphans and not any(self._share.values()):
-            for other in self.nodes:
-                if not other.shutting_down:
-                    other.shutdown()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Once all is sent, tell workers at their last test that none follows: they wait for that to begin it.
+
+        Not earlier: until then a worker can take what another one leaves behind when it dies.
+        """
+        if self._orphans or any(self._share.values()):
+            return
+        for node, sent in self._sent.items():
+            if len(sent) < 2 and not node.shutting_down:
+                node.shutdown()
 
     def _next(self, node: WorkerController) -> int | None:
         if self._orphans:
@@ -125,6 +149,12 @@ class Shards:
             return self._share[node].popleft()
         richest = max(self._share.values(), key=len)
         return richest.pop() if richest else None
+
+
+def worker_number(worker_id: str) -> int:
+    """A worker's number from xdist's name for it, such as ``gw3``; 0 for a name that somebody chose (``--tx``)."""
+    digits = worker_id.removeprefix("gw")
+    return int(digits) if digits.isdecimal() else 0
 
 
 def share_of(worker: int, workers: int, tests: int) -> range:

@@ -28,8 +28,8 @@ def plan_lines(
         searches = len(cases) if "search" in phases else 0
         calls += _model_calls(len(cases), phases, cast)
         yield (
-            f"{provider} on {name}: {len(cases)} questions over {len(distinct)} haystacks, {containers} containers, "
-            f"{sessions} sessions to ingest, {searches} searches"
+            f"{provider} on {name}: {_counted(len(cases), 'question')} over {_counted(len(distinct), 'haystack')}, "
+            f"{_counted(containers, 'container')}, {_counted(sessions, 'session')} to ingest, {searches} searches"
         )
     yield f"model calls: {calls}" + ("" if calls else " (answering model and judge run here, without a language model)")
 
@@ -38,3 +38,7 @@ def _model_calls(questions: int, phases: Sequence[str], cast: Cast) -> int:
     answering = questions if "answer" in phases and not cast.answerer.offline else 0
     judging = questions if "judge" in phases and cast.judge.model is not None else 0
     return answering + judging
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

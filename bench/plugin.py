@@ -20,10 +20,10 @@ from bench.collection import MARK, Collection, add_keywords, drop_empty, unusabl
 from bench.config import BenchmarkConfig
 from bench.fixtures import WORKBENCH, answerer, asked, judge, memory, provider_and_case, question
 from bench.options import add_options, read_config
-from bench.parallel import Shards, share_of, upcoming_items
+from bench.parallel import Shards, share_of, upcoming_items, worker_number
 from bench.plan import plan_lines
-from bench.resume import Resumption, about_benchmarks, remember, resume
-from bench.session import RunSession, keys_of
+from bench.resume import Resumption, about_benchmarks, remember, resume, take_over
+from bench.session import RunSession, each_once, keys_of
 from bench.workbench import LOOK_AHEAD
 from reports import (
     TELL,
@@ -38,7 +38,7 @@ from reports import (
     one_line,
     story,
 )
-from schema import Case, CheckpointError, ConfigurationError, MemoryBenchError
+from schema import Case, CheckpointError, MemoryBenchError
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -74,51 +74,71 @@ class BenchPlugin:
         self.config = config
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self.handed = json.loads(self.worker["memorybench"]) if self.worker else None
-        self.resumption = None if self.handed else resume(config, BENCHMARKS)
+        self.resumption: Resumption | None = None
         self.session = self._session()
         self.collection = Collection(self.session.config)
         self.selected: list[tuple[str, Case]] = []
         self.closing: Closing | None = None
         self.checkpoint: Checkpoint | None = None
         self.refused: str | None = None
+        self.shards: Shards | None = None
         self._positions: dict[pytest.Item, int] = {}
+        self._crashed: set[str] = set()
+        self._tried: set[pytest.Item] = set()
 
     # --- before anything is run ------------------------------------------------------------------------------------
 
     def _session(self) -> RunSession:
+        if self.handed and self.worker:
+            if self.handed["selection"]:
+                take_over(self.config, self.handed["selection"])
+            count = int(self.worker["workercount"])
+            return RunSession(
+                BenchmarkConfig.model_validate(self.handed["config"]),
+                self.handed["command"],
+                run_id=self.handed["run_id"],
+                invocation=self.handed["invocation"],
+                started=self.handed["started"],
+                second_look_at=self.handed["second_look_at"],
+                worker=worker_number(self.worker["workerid"]) % count,
+                workers=count,
+            )
         try:
-            if self.handed and self.worker:
-                return RunSession(
-                    BenchmarkConfig.model_validate(self.handed["config"]),
-                    self.handed["command"],
-                    run_id=self.handed["run_id"],
-                    invocation=self.handed["invocation"],
-                    started=self.handed["started"],
-                    second_look_at=self.handed["second_look_at"],
-                    worker=int(self.worker["workerid"].removeprefix("gw")) % int(self.worker["workercount"]),
-                    workers=int(self.worker["workercount"]),
-                )
-            resumption = self.resumption or Resumption({}, "")
-            settings = read_config(self.config, resumption.options)
+            self.resumption = resumption = resume(self.config, BENCHMARKS)
+            if resumption:
+                take_over(self.config, resumption.selection)
             arguments = [str(argument) for argument in self.config.invocation_params.args]
             return RunSession(
-                settings,
+                read_config(self.config, resumption.options if resumption else None),
                 shlex.join(["pytest", *arguments]),
-                run_id=resumption.run_id or "",
-                second_look_at=resumption.second_look_at,
+                run_id=(resumption.run_id if resumption else None) or "",
+                second_look_at=resumption.second_look_at if resumption else None,
             )
-        except ConfigurationError as error:
+        except MemoryBenchError as error:
             raise pytest.UsageError(str(error)) from error
+
+    @property
+    def _continues(self) -> bool:
+        """Whether ``--lf`` goes on with a run; then there is a report to write even if no question is left."""
+        return self.resumption is not None and self.resumption.run_id is not None
 
     def pytest_report_header(self) -> list[str]:
         """What is being run, with what, and how far such numbers carry."""
+        if not about_benchmarks(self.config, BENCHMARKS):
+            return []
         settings, cast = self.session.config, self.session.cast
+        provider = "provider" if len(settings.provider) == 1 else "providers"
         lines = [
-            f"memorybench: providers {', '.join(settings.provider)} · answering model {settings.answering_model} · "
+            f"memorybench: {provider} {', '.join(settings.provider)} · answering model {settings.answering_model} · "
             f"judge {settings.judge} ({cast.judge.protocol}) · top-k {settings.top_k} · {settings.in_flight} in flight"
         ]
-        if cast.answerer.offline or cast.judge.model is None:
-            lines.append("  no language model answers or judges: such accuracies do not compare with model-judged ones")
+        without = [
+            *(["answers"] if cast.answerer.offline and settings.until in ("answer", "judge") else []),
+            *(["judges"] if cast.judge.model is None and settings.until == "judge" else []),
+        ]
+        if without:
+            told = f"  no language model {' or '.join(without)}: such accuracies do not compare with model-judged ones"
+            lines.append(told)
         if self.resumption:
             lines.append(f"  {self.resumption.told}")
         return lines
@@ -143,22 +163,30 @@ class BenchPlugin:
         asked = [found for item in items if (found := provider_and_case(item))]
         self._leave_out(items)
         self.selected = [found for item in items if (found := provider_and_case(item))]
-        if not self.selected or self.config.option.collectonly:
+        if self.config.option.collectonly or not (self.selected or (asked and self._continues)):
             return
         try:
-            self.checkpoint = self.session.open()
-            workbench = self.session.work(self.checkpoint, self.collection.benchmarks)
-            self.config.stash[WORKBENCH] = workbench
-            workbench.seal(self.selected if self.session.second_look_at else asked)
+            self._begin(self.selected if self.session.second_look_at else asked)
         except MemoryBenchError as error:
             self._refuse(items, str(error))
             return
-        self.config.stash[TELL] = self._tell
+        except OSError as error:
+            told = f"the run's folder {self.session.folder} cannot be written: {error.strerror}"
+            self._refuse(items, f"{told}. See to it, or choose another folder with --runs-dir.")
+            return
         self._positions = {item: position for position, item in enumerate(items)}
-        first = share_of(self.session.worker, self.session.workers, len(self.selected)).start
-        workbench.expect([*self.selected[first:], *self.selected[:first]])
         if not self.worker:
             self._begin_closing(len(self.selected))
+
+    def _begin(self, about: list[tuple[str, Case]]) -> None:
+        """Open the run, which is or will be `about` these questions, and get to work."""
+        self.checkpoint = self.session.open()
+        workbench = self.session.work(self.checkpoint, self.collection.benchmarks)
+        self.config.stash[WORKBENCH] = workbench
+        workbench.seal(each_once(about))
+        self.config.stash[TELL] = self._tell
+        first = share_of(self.session.worker, self.session.workers, len(self.selected)).start
+        workbench.expect([*self.selected[first:], *self.selected[:first]])
 
     def _leave_out(self, items: list[pytest.Item]) -> None:
         """Leave out what ``--lf`` need not ask."""
@@ -213,10 +241,12 @@ class BenchPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Try again what ended in an error, if pytest runs its test again."""
+        """Try again what ended in an error, if pytest runs its test again; a job may have failed before its first."""
         found = provider_and_case(item)
-        if found and WORKBENCH in self.config.stash:
+        if found and item in self._tried:
             self.config.stash[WORKBENCH].retry(*found)
+        elif found:
+            self._tried.add(item)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -261,21 +291,28 @@ class BenchPlugin:
             self.checkpoint.question_record(QuestionKey(outcome.provider, outcome.benchmark, outcome.question))
         )
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop what is under way, write the report, and let the gate decide."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Stop what is under way; once xdist has ended its workers, write the report, and let the gate decide."""
         workbench = self.config.stash.get(WORKBENCH, None)
         if workbench is not None:
-            workbench.stop()
-        if self.worker:
-            if self.refused:
-                self._refuse([], self.refused)
-        elif self.closing is not None and self.checkpoint is not None:
+            try:
+                workbench.stop()
+            except CheckpointError as error:
+                self.refused = self.refused or str(error)
+        if self.worker and self.refused:
+            self._refuse([], self.refused)
+        yield
+        if self.shards and self.shards.different:
+            self.refused = self.refused or (
+                "the workers collected different tests, and none was run: is there something random in them?"
+            )
+        if self.closing is not None and self.checkpoint is not None:
             self._report(session, self.closing, self.checkpoint)
+        elif self.checkpoint is not None:
+            self.checkpoint.close()
         if self.refused and not self.worker:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        if self.checkpoint is not None and (self.worker or self.closing is None):
-            self.checkpoint.close()
 
     def _report(self, session: pytest.Session, closing: Closing, checkpoint: Checkpoint) -> None:
         try:
@@ -285,17 +322,23 @@ class BenchPlugin:
             return
         closing.report, closing.folder = report, self.session.folder
         if self.session.second_look_at:
-            again = sum(closing.counted.values())
-            closing.remarks.append(f"asked again {again}, now correct {closing.counted['correct']}")
-        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if report.gate and ended:
+            again = sum(result.questions.selected for result in report.results)
+            correct = sum(result.accuracy.correct for result in report.results if result.accuracy)
+            closing.remarks.append(f"asked again {again}, now correct {correct}")
+        ended = [pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED]
+        if self._continues:
+            ended.append(pytest.ExitCode.NO_TESTS_COLLECTED)  # all was asked before, and only the report was missing
+        if report.gate and session.exitstatus in ended:
             session.exitstatus = pytest.ExitCode.OK if report.gate.met else pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The plan, or why nothing was done."""
         if self.config.option.collectonly and self.selected:
-            terminalreporter.section("plan", sep="-")
-            for line in plan_lines(self.selected, self.collection.benchmarks, self.session.config, self.session.cast):
+            terminalreporter.write_sep("-", "plan")
+            if terminalreporter.verbosity < 0:  # --plan is quiet, but who would be asked belongs to it
+                for line in self.pytest_report_header():
+                    terminalreporter.write_line(line)
+            for line in plan_lines(each_once(self.selected), self.collection.benchmarks, self.session.config, self.session.cast):
                 terminalreporter.write_line(line)
         if self.refused:
             terminalreporter.write_line(f"ERROR: {self.refused}", red=True)
@@ -329,9 +372,10 @@ class BenchPlugin:
                 "invocation": self.session.invocation,
                 "started": self.session.started,
                 "second_look_at": self.session.second_look_at,
+                "selection": self.resumption.selection if self.resumption else None,
                 "skip": sorted(self._skip()),
                 "only": None if only is None else sorted(only),
-                "queue": self._deals_shards,
+                "queue": self.config.getoption("dist", "no") != "worksteal",
             }
         )
 
@@ -344,12 +388,20 @@ class BenchPlugin:
         """Deal contiguous shares, unless another distribution was asked for."""
         workers = self.session.workers
         window = LOOK_AHEAD * -(-self.session.config.in_flight // workers)
-        return Shards(workers, window) if self._deals_shards else None
+        self.shards = Shards(workers, window, self.config) if self._deals_shards else None
+        return self.shards
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """Ask the question at which a worker died again, once: one begun ahead of it may be what killed it."""
+        if self.shards and crashitem not in self._crashed:
+            self._crashed.add(crashitem)
+            self.shards.mark_test_pending(crashitem)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """The first worker to have collected has begun the run."""
-        if self.closing is None and ids and self.session.exists:
+        if self.closing is None and (ids or self._continues) and self.session.exists:
             self._begin_closing(len(ids))
 
     @pytest.hookimpl(optionalhook=True)

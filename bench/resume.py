@@ -6,6 +6,8 @@ so that nothing depends on how the last process ended.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,22 +16,27 @@ import pytest
 
 from bench.config import BenchmarkConfig
 from bench.options import given_options
-from reports import Checkpoint, QuestionKey, open_run, read_progress, read_run, wrong_questions
-from schema import MemoryBenchError
+from reports import Checkpoint, QuestionKey, RunRecord, open_run, read_progress, read_run, wrong_questions
+from schema import ConfigurationError, MemoryBenchError
 
 _KEY = "memorybench/last"
 _FORGOTTEN = {"retry_from", "run_id"}
+_STOCK = ("lfplugin", "lfplugin-collwrapper")
+"""What pytest's own ``--lf`` consists of."""
+_GATE = {"fail_under", "max_errors"}
 
 
 @dataclass(frozen=True)
 class Resumption:
     """What ``--lf`` came to.
 
-    `options` are those of the remembered run. `run_id` continues that run without the questions in `skip`; without it
-    the questions in `only` are asked again in a run of their own, as a second look at `second_look_at`.
+    `options` are those of the remembered run and `selection` is how pytest was asked to choose from it. `run_id`
+    continues that run; without it a run of its own is begun. The questions in `skip` are not asked, and none but those
+    in `only`. `second_look_at` is the finished run whose wrong questions these are.
     """
 
     options: dict[str, object]
+    selection: dict[str, Any]
     told: str
     run_id: str | None = None
     skip: frozenset[QuestionKey] = frozenset()
@@ -46,10 +53,13 @@ def remember(config: pytest.Config, settings: BenchmarkConfig, run_id: str) -> N
             {
                 "run_id": run_id,
                 "runs_dir": str(settings.runs_dir.absolute()),
-                "args": config.args,
-                "keyword": config.option.keyword,
-                "markexpr": config.option.markexpr,
                 "options": asked,
+                "selection": {
+                    "args": [_absolute(config, argument) for argument in config.args],
+                    "keyword": config.option.keyword,
+                    "markexpr": config.option.markexpr,
+                    "deselect": config.option.deselect,
+                },
             },
         )
 
@@ -57,68 +67,138 @@ def remember(config: pytest.Config, settings: BenchmarkConfig, run_id: str) -> N
 def resume(config: pytest.Config, benchmarks: Path) -> Resumption | None:
     """What ``--lf`` means now; None if it is not about a benchmark's run, and pytest's own ``--lf`` is to do it.
 
-    Puts the remembered selection back in place where the command line says nothing else.
+    Raises `schema.MemoryBenchError` if the run is gone or was not of these settings.
     """
-    if not config.getoption("lf", False) or config.cache is None:
+    if not config.getoption("lf", False) or config.cache is None or not about_benchmarks(config, benchmarks):
         return None
     last: dict[str, Any] | None = config.cache.get(_KEY, None)
-    if last is None or not about_benchmarks(config, benchmarks):
+    if last is None:
         return None
+    given = given_options(config)
+    checkpoint = _open(last)
     try:
-        checkpoint = _open(last)
-    except MemoryBenchError as error:
-        raise pytest.UsageError(f"--lf: {error}") from error
-    _take_over(config, last)
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in last["options"].items()}
-    options["runs_dir"] = last["runs_dir"]
-    try:
-        return _what_is_left(checkpoint, last["run_id"], {**options, **given_options(config)})
+        run = _Last.read(checkpoint, last)
+        if run.is_over and "retry_from" not in given:
+            return _look_again(run)
+        _check_place(run, given)
+        return _continue(run, all_again="retry_from" in given)
     finally:
         checkpoint.close()
 
 
-def _open(last: dict[str, Any]) -> Checkpoint:
-    if url := last["options"].get("checkpoint_url"):
-        return Checkpoint(url, last["run_id"])
-    return open_run(Path(last["runs_dir"]), last["run_id"])
-
-
 def about_benchmarks(config: pytest.Config, benchmarks: Path) -> bool:
     """Whether the command line names nothing, or nothing but benchmarks."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         return True
-    paths = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    paths = [Path(_absolute(config, argument).partition("::")[0]) for argument in config.args]
     return all(path.is_relative_to(benchmarks) for path in paths)
 
 
-def _take_over(config: pytest.Config, last: dict[str, Any]) -> None:
-    """Make this a run like the last one, and keep pytest's own ``--lf`` out of it."""
+def take_over(config: pytest.Config, selection: Mapping[str, Any]) -> None:
+    """Choose like the last run where the command line says nothing else, and keep pytest's own ``--lf`` out of it."""
     config.option.lf = False
-    if config.pluginmanager.hasplugin("lfplugin"):
-        config.pluginmanager.unregister(name="lfplugin")
+    for plugin in _STOCK:
+        if config.pluginmanager.hasplugin(plugin):
+            config.pluginmanager.unregister(name=plugin)
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = last["args"]
-    config.option.keyword = config.option.keyword or last["keyword"]
-    config.option.markexpr = config.option.markexpr or last["markexpr"]
+        config.args = list(selection["args"])
+    for name in ("keyword", "markexpr", "deselect"):
+        setattr(config.option, name, getattr(config.option, name) or selection[name])
 
 
-def _what_is_left(checkpoint: Checkpoint, run_id: str, options: dict[str, object]) -> Resumption:
-    run = read_run(checkpoint)
-    progress = read_progress(checkpoint, run.until)
-    left = progress.selected - progress.ended
-    if left or not progress.selected:
-        ended = frozenset(checkpoint.ended(run.until))
-        errors = f", {progress.errors} of them after an error" if progress.errors else ""
-        told = (
-            f"resuming run {run_id}: {progress.ended} of {progress.selected} questions are done, {left} to do{errors}"
+def _absolute(config: pytest.Config, argument: str) -> str:
+    """A path or node id of the command line as one that means the same from any folder."""
+    path, colons, rest = argument.partition("::")
+    return f"{(config.invocation_params.dir / path).resolve()}{colons}{rest}"
+
+
+def _open(last: Mapping[str, Any]) -> Checkpoint:
+    try:
+        if url := last["options"].get("checkpoint_url"):
+            return Checkpoint(url, last["run_id"])
+        return open_run(Path(last["runs_dir"]), last["run_id"])
+    except MemoryBenchError as error:
+        raise ConfigurationError(f"--lf: {error} Without --lf a new run is begun.") from error
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The remembered run, and how far it is."""
+
+    record: RunRecord
+    runs_dir: Path
+    options: dict[str, object]
+    selection: dict[str, Any]
+    selected: frozenset[QuestionKey]
+    ended: frozenset[QuestionKey]
+    wrong: frozenset[QuestionKey]
+    errors: int
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint, last: Mapping[str, Any]) -> _Last:
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in last["options"].items()}
+        record = read_run(checkpoint)
+        return cls(
+            record=record,
+            runs_dir=Path(last["runs_dir"]),
+            options={**options, "runs_dir": last["runs_dir"]},
+            selection=last["selection"],
+            selected=frozenset(checkpoint.selected()),
+            ended=frozenset(checkpoint.ended(record.until)),
+            wrong=frozenset(wrong_questions(checkpoint)),
+            errors=read_progress(checkpoint, record.until).errors,
         )
-        return Resumption(options, told, run_id=run_id, skip=ended)
-    wrong = frozenset(wrong_questions(checkpoint))
-    told = (
-        f"second look at run {run_id}: {len(wrong)} of {progress.selected} questions were not answered right and are "
-        "asked again, in a run of their own"
-        if wrong
-        else f"run {run_id} is finished, and there is nothing in it to look at again"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do, down to the report: a run may be killed between its last answer and that."""
+        if not self.selected or not self.selected <= self.ended or self.record.finished is None:
+            return False
+        try:
+            report = json.loads((self.runs_dir / self.record.id / "report.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return bool(report["run"]["finished"])
+
+
+def _check_place(run: _Last, given: Mapping[str, object]) -> None:
+    """A run is continued where it is and as what it is."""
+    run_id, runs_dir = given.get("run_id", run.record.id), Path(str(given.get("runs_dir", run.runs_dir)))
+    if run_id != run.record.id or runs_dir.absolute() != run.runs_dir:
+        raise ConfigurationError(
+            f"--lf continues the last run, {run.record.id} in {run.runs_dir}, and not {run_id} in {runs_dir}: leave "
+            "out --lf to continue or begin another one."
+        )
+
+
+def _continue(run: _Last, *, all_again: bool) -> Resumption:
+    left = len(run.selected - run.ended)
+    done = f"{len(run.ended)} of {len(run.selected)} questions are done"
+    if all_again:
+        told = f"asking run {run.record.id} again"
+    elif run.selected and not left:
+        told = f"resuming run {run.record.id}: {done}, and its report is to be written"
+    else:
+        errors = f", {run.errors} of them after an error" if run.errors else ""
+        told = f"resuming run {run.record.id}: {done}, {left} to do{errors}"
+    second_look_at = run.record.second_look_at
+    return Resumption(
+        run.options,
+        run.selection,
+        told,
+        run_id=run.record.id,
+        skip=frozenset() if all_again else run.ended,
+        only=run.selected if second_look_at and run.selected else None,
+        second_look_at=second_look_at,
     )
-    without_gate = {name: value for name, value in options.items() if name not in ("fail_under", "max_errors")}
-    return Resumption(without_gate, told, only=wrong, second_look_at=run_id)
+
+
+def _look_again(run: _Last) -> Resumption:
+    told = (
+        f"second look at run {run.record.id}: {len(run.wrong)} of {len(run.selected)} questions were not answered "
+        "right and are asked again, in a run of their own"
+        if run.wrong
+        else f"run {run.record.id} is finished, and there is nothing in it to look at again"
+    )
+    without_gate = {name: value for name, value in run.options.items() if name not in _GATE}
+    return Resumption(without_gate, run.selection, told, only=run.wrong, second_look_at=run.record.id)

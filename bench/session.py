@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,3 +161,8 @@ class RunSession:
 def keys_of(selected: Iterable[tuple[str, Case]]) -> list[QuestionKey]:
     """The checkpoint's keys of (provider, case) pairs."""
     return [QuestionKey(provider, case.benchmark, case.id) for provider, case in selected]
+
+
+def each_once(selected: Sequence[tuple[str, Case]]) -> list[tuple[str, Case]]:
+    """(provider, case) pairs without those that are there already: several tests may be about one question."""
+    return list(dict(zip(keys_of(selected), selected, strict=True)).values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -267,7 +268,7 @@ class Workbench:
         if self._stopped:
             return
         self._stopped = True
-        lag = self._background.lag_ms_p99()
+        lag = self._background.lag_ms_p99() if self._times_on_the_loop else None
         self._background.run(self._background.cancel_all())
         self._background.run(self._close_services())
         self._background.stop()
@@ -280,6 +281,13 @@ class Workbench:
         """Stop, and let go of the checkpoint."""
         self.stop()
         self.checkpoint.close()
+
+    @property
+    def _times_on_the_loop(self) -> bool:
+        """Whether any call is a coroutine: only those are timed late when the loop lags."""
+        answerer, judge = self._models
+        calls = [*(provider.search for provider in self._providers.values()), answerer.answer, judge.evaluate]
+        return any(inspect.iscoroutinefunction(call) for call in calls)
 
     async def _close_services(self) -> None:
         used = [*self._providers.values(), *(self.__dict__.get("_models") or ())]

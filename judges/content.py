@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
+
+import snowballstemmer
 
 Polarity = Literal["yes", "no"]
 
@@ -55,21 +57,13 @@ _REFUSALS = re.compile(
 )
 
 
-class _Stemmer(Protocol):
-    def stem(self, word: str) -> str: ...
-
-
-@lru_cache(maxsize=1)
-def _porter() -> _Stemmer:
-    from nltk.stem.porter import PorterStemmer  # a second to import, and only judging needs it
-
-    stemmer: _Stemmer = PorterStemmer()
-    return stemmer
+_STEMMER = snowballstemmer.stemmer("porter")
 
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
-    return _porter().stem(word)
+    stem: str = _STEMMER.stemWord(word)
+    return stem
 
 
 def words(text: str) -> list[str]:

@@ -10,10 +10,13 @@ import pytest
 
 from reports.gate import gate_lines
 from reports.model import Report
-from reports.outcomes import CARRIER, TestOutcome, outcome_of
+from reports.outcomes import CARRIER, WORDS, TestOutcome, outcome_of
 from reports.summary import closing_table
 
 _SHOWN = 25
+
+_ORDER = {word: place for place, word in enumerate(("failed", *WORDS))}
+"""How pytest's last line counts: what came of the questions first, then whatever else there was."""
 
 
 class Closing:
@@ -47,6 +50,7 @@ class Closing:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
         """Tell of questions in our own words, in the place of a section for each error."""
+        _count_in_order(terminalreporter)
         told = [report for report in terminalreporter.stats.get("error", []) if getattr(report, CARRIER, None)]
         if told:
             rest = [report for report in terminalreporter.stats["error"] if report not in told]
@@ -60,17 +64,18 @@ class Closing:
         self._run(terminalreporter)
 
     def _questions(self, terminal: pytest.TerminalReporter) -> None:
-        if self._wrong:
-            terminal.section("not answered right", sep="-")
-            for line in self._lines(self._wrong, terminal.verbosity > 0):
+        wrong, errors = sorted(self._wrong, key=_place), sorted(self._errors, key=_place)
+        if wrong:
+            terminal.write_sep("-", "not answered right")
+            for line in self._lines(wrong, terminal.verbosity > 0):
                 terminal.write_line(line)
-            for outcome in self._wrong[: self._show_wrong]:
-                terminal.write_line("")
-                terminal.write_line(self._stories(outcome))
-        if self._errors:
-            terminal.section("errors", sep="-")
-            for line in self._lines(self._errors, terminal.verbosity > 0):
+        if errors:
+            terminal.write_sep("-", "errors")
+            for line in self._lines(errors, terminal.verbosity > 0):
                 terminal.write_line(line, red=True)
+        if told := [*wrong, *errors][: self._show_wrong]:
+            terminal.write_sep("-", "stories")
+            terminal.write_line("\n\n".join(self._stories(outcome) for outcome in told))
 
     def _lines(self, outcomes: list[TestOutcome], every: bool) -> Iterator[str]:
         shown = outcomes if every else outcomes[:_SHOWN]
@@ -87,7 +92,7 @@ class Closing:
             for remark in self.remarks:
                 terminal.write_line(remark)
             return
-        terminal.section(f"memory benchmark {self.report.run.id}", sep="=")
+        terminal.write_sep("=", f"memory benchmark {self.report.run.id}")
         terminal.write_line(closing_table(self.report))
         for remark in self.remarks:
             terminal.write_line(remark)
@@ -96,3 +101,23 @@ class Closing:
                 missed = not line.startswith("gate met")
                 terminal.write_line(line, red=missed, green=not missed, bold=True)
         terminal.write_line(f"report: {self.folder / 'report.json'}")
+
+
+def _place(outcome: TestOutcome) -> tuple[str, str, str]:
+    """Under several workers questions come to their end in any order; they are told of in this one."""
+    return outcome.provider, outcome.benchmark, outcome.question
+
+
+def _count_in_order(terminal: pytest.TerminalReporter) -> None:
+    """Let the last line read "12 correct, 4 wrong, 3 abstained, 1 error", whatever came first."""
+    as_pytest = terminal.build_summary_stats_line
+
+    def in_order() -> tuple[list[tuple[str, dict[str, bool]]], str]:
+        parts, colour = as_pytest()
+        return sorted(parts, key=lambda part: _ORDER.get(_word(part[0]), len(_ORDER))), colour
+
+    terminal.build_summary_stats_line = in_order  # type: ignore[method-assign]  # pytest has no hook for this line
+
+
+def _word(part: str) -> str:
+    return part.split()[-1].removesuffix("s") if part.endswith("errors") else part.split()[-1]

@@ -1,25 +1,26 @@
 """Who ingests a container: one holder at a time over all workers and machines, and a dead one is replaced.
 
 A container goes from nothing to "ingesting" (held by an owner who keeps a heartbeat), then to "indexed" or "failed".
-What a dead holder left half done is cleared and begun anew by the next: the claim says so.
+What a dead holder left half done is cleared and begun anew by the next: the claim says so. Who was taken for dead and
+comes back changes nothing any more: each write asks whether the container is still in the writer's hands.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import time
+import uuid
+from concurrent.futures import Future
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple  # the columns of a row are known only when it is read
 
 import sqlalchemy as sa
 
 from reports import tables
 from reports.checkpoint import Checkpoint
 from reports.records import StepError
-from schema import CheckpointError
 
 HEARTBEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 60.0
@@ -43,8 +44,13 @@ class Claim(NamedTuple):
 
 
 @cache
-def _owner_of(pid: int) -> str:
-    return f"{socket.gethostname()}:{pid}:{_born(pid)}"
+def _place() -> str:
+    """Where process numbers mean the same: a host, or one of the PID namespaces (as Docker's) that share its name."""
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        namespace = 0
+    return f"{socket.gethostname()}/{namespace}"
 
 
 def _born(pid: int) -> str:
@@ -55,9 +61,14 @@ def _born(pid: int) -> str:
         return ""
 
 
-def _dead(owner: str, heartbeat: float) -> bool:
-    host, pid, born = owner.rsplit(":", 2)
-    if host == socket.gethostname():
+def _new_owner() -> str:
+    pid = os.getpid()
+    return f"{_place()}:{pid}:{_born(pid)}:{uuid.uuid4().hex[:8]}"
+
+
+def _dead(owner: str, silent_seconds: float) -> bool:
+    place, pid, born, _which = owner.rsplit(":", 3)
+    if place == _place():
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
@@ -66,7 +77,7 @@ def _dead(owner: str, heartbeat: float) -> bool:
             pass  # it lives, and is somebody else's
         if born and born != _born(int(pid)):
             return True
-    return time.time() - heartbeat > DEAD_AFTER_SECONDS
+    return silent_seconds > DEAD_AFTER_SECONDS
 
 
 class Leases:
@@ -77,86 +88,125 @@ class Leases:
         self._provider = provider
         self._benchmark = benchmark
         self._invocation = invocation
-        self._owner = _owner_of(os.getpid())
+        self._owner = _new_owner()
+        self._failures: dict[str, BaseException] = {}
+        # built once: making a statement costs more than executing it
+        self._beat = self._update_held(sa.bindparam("its_container")).values(heartbeat=tables.now(checkpoint.engine))
+        self._insert_session = sa.insert(tables.sessions)
 
     def claim(self, container: str, haystack: str, *, again: bool = False) -> Claim:
         """Try to become the one who ingests `container`.
 
         A failure in this invocation stands, for all who wait for it, unless `again` asks for another try.
         """
-        fresh = {
+        # most claims are settled by a look, which waits for nobody; only who may win queues behind the writers
+        seen = self._checkpoint.read(self._row_of(container))
+        if seen and (settled := self._settled(seen[0], again=again)):
+            return settled
+        try:
+            with self._checkpoint.engine.begin() as connection:
+                return self._taken(connection, container, haystack, again=again)
+        except sa.exc.SQLAlchemyError as error:
+            raise tables.failure(self._checkpoint.url, "written", error) from error
+
+    async def beat(self, container: str) -> bool:
+        """Show that the holder lives; False if the container is no longer in its hands."""
+        return await self._as_holder(container, self._beat)
+
+    def session_done(self, container: str, ordinal: int, service_ms: float, attempts: int) -> None:
+        """Record that a session is in the container, if that is still in our hands; on disk before it is `indexed`."""
+        values = {"ordinal": ordinal, "service_ms": service_ms, "attempts": attempts, **self._key(container)}
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(self._beat, {"its_container": container}).rowcount:
+                connection.execute(self._insert_session, values)
+
+        def note(written: Future[None]) -> None:
+            if failure := written.exception():
+                self._failures.setdefault(container, failure)
+
+        self._checkpoint.writer.submit(work).add_done_callback(note)
+
+    async def indexed(self, container: str, *, messages: int, tokens: int, indexing_ms: float) -> bool:
+        """Open the container to be searched; False, and nothing is opened, if it is no longer in our hands."""
+        return await self._end(container, state="indexed", messages=messages, tokens=tokens, indexing_ms=indexing_ms)
+
+    async def failed(self, container: str, error: StepError) -> bool:
+        """Record that the container could not be ingested; False if it is no longer in our hands."""
+        return await self._end(container, state="failed", error_type=error.type, error_message=error.message)
+
+    async def abandon(self, container: str) -> bool:
+        """Give the container up half done, for whoever comes next to begin anew; False if it was taken already."""
+        return await self._end(container, state="failed", invocation="", error_type=None, error_message=None)
+
+    def _taken(self, connection: sa.Connection, container: str, haystack: str, *, again: bool) -> Claim:
+        row = connection.execute(self._row_of(container).with_for_update()).one_or_none()
+        if row is None:
+            named = {"benchmark": self._benchmark, "haystack": haystack, **self._key(container)}
+            first = tables.insert_new(connection, tables.containers, self._fresh() | named)
+            return Claim(ClaimState.MINE if first else ClaimState.BUSY)
+        if settled := self._settled(row, again=again):
+            return settled
+        self._failures.pop(container, None)
+        connection.execute(sa.update(tables.containers).where(*self._this(container)).values(self._fresh()))
+        connection.execute(sa.delete(tables.sessions).where(*self._this(container, tables.sessions)))
+        return Claim(ClaimState.MINE, left_over=True)
+
+    async def _end(self, container: str, **values: object) -> bool:
+        statement = self._update_held(sa.bindparam("its_container"))
+        return await self._as_holder(container, statement.values(values), complete=values["state"] == "indexed")
+
+    async def _as_holder(self, container: str, statement: sa.Update, *, complete: bool = False) -> bool:
+        """Change the container's row if it is in our hands; whether it was."""
+        held: list[int] = []
+
+        def work(connection: sa.Connection) -> None:
+            if complete and container in self._failures:
+                raise self._failures[container]
+            held.append(connection.execute(statement, {"its_container": container}).rowcount)
+
+        await self._checkpoint.written(work)
+        return held[-1] > 0
+
+    def _update_held(self, container: sa.BindParameter[str]) -> sa.Update:
+        columns = tables.containers.c
+        return sa.update(tables.containers).where(
+            columns.run_id == self._checkpoint.run_id,
+            columns.provider == self._provider,
+            columns.container == container,
+            columns.owner == self._owner,
+            columns.state == "ingesting",
+        )
+
+    def _settled(self, row: sa.Row[Any], *, again: bool) -> Claim | None:
+        """What the row says to a claim; None if the container may be taken."""
+        if row.state == "indexed":
+            return Claim(ClaimState.READY)
+        if row.state == "failed" and row.invocation == self._invocation and not again:
+            return Claim(ClaimState.FAILED, error=StepError(type=row.error_type, message=row.error_message))
+        if row.state == "ingesting" and not _dead(row.owner, row.now - row.heartbeat):
+            return Claim(ClaimState.BUSY)
+        return None
+
+    def _fresh(self) -> dict[str, object]:
+        return {
             "state": "ingesting",
             "owner": self._owner,
             "invocation": self._invocation,
-            "heartbeat": time.time(),
+            "heartbeat": tables.now(self._checkpoint.engine),
             "messages": 0,
             "tokens": 0,
             "indexing_ms": None,
             "error_type": None,
             "error_message": None,
         }
-        try:
-            with self._checkpoint.engine.begin() as connection:
-                row = connection.execute(
-                    sa.select(tables.containers).where(*self._this(container)).with_for_update()
-                ).one_or_none()
-                if row is None:
-                    values = {**fresh, "benchmark": self._benchmark, "haystack": haystack, **self._key(container)}
-                    inserted = connection.execute(
-                        tables.upsert(self._checkpoint.engine, tables.containers)
-                        .values(values)
-                        .on_conflict_do_nothing()
-                    )
-                    return Claim(ClaimState.MINE if inserted.rowcount else ClaimState.BUSY)
-                if row.state == "indexed":
-                    return Claim(ClaimState.READY)
-                if row.state == "failed" and row.invocation == self._invocation and not again:
-                    error = StepError(type=row.error_type, message=row.error_message)
-                    return Claim(ClaimState.FAILED, error=error)
-                if row.state == "ingesting" and not _dead(row.owner, row.heartbeat):
-                    return Claim(ClaimState.BUSY)
-                connection.execute(sa.update(tables.containers).where(*self._this(container)).values(fresh))
-                connection.execute(sa.delete(tables.sessions).where(*self._this(container, tables.sessions)))
-                return Claim(ClaimState.MINE, left_over=True)
-        except sa.exc.SQLAlchemyError as error:
-            url = self._checkpoint.url
-            raise CheckpointError(f"the checkpoint at {url} cannot be written: {tables.cause(error)}") from error
 
-    async def beat(self, container: str) -> bool:
-        """Show that the holder lives; False if the container is no longer in its hands."""
-        held: list[bool] = []
+    def _row_of(self, container: str) -> sa.Select[Any]:
+        return sa.select(tables.containers, tables.now(self._checkpoint.engine).label("now")).where(
+            *self._this(container)
+        )
 
-        def work(connection: sa.Connection) -> None:
-            mine = (*self._this(container), tables.containers.c.owner == self._owner)
-            beaten = connection.execute(sa.update(tables.containers).where(*mine).values(heartbeat=time.time()))
-            held.append(bool(beaten.rowcount))
-
-        await self._checkpoint.written(work)
-        return held[-1]
-
-    def session_done(self, container: str, ordinal: int, service_ms: float, attempts: int) -> None:
-        """Record that a session is in the container; on disk by the time that `indexed` is."""
-        values = {**self._key(container), "ordinal": ordinal, "service_ms": service_ms, "attempts": attempts}
-        self._checkpoint.writer.submit(lambda connection: connection.execute(sa.insert(tables.sessions), values))
-
-    async def indexed(self, container: str, *, messages: int, tokens: int, indexing_ms: float) -> None:
-        """Open the container to be searched."""
-        await self._end(container, state="indexed", messages=messages, tokens=tokens, indexing_ms=indexing_ms)
-
-    async def failed(self, container: str, error: StepError) -> None:
-        """Record that the container could not be ingested."""
-        await self._end(container, state="failed", error_type=error.type, error_message=error.message)
-
-    async def abandon(self, container: str) -> None:
-        """Give the container up half done, for whoever comes next to begin anew."""
-        await self._end(container, state="failed", invocation="", error_type=None, error_message=None)
-
-    async def _end(self, container: str, **values: object) -> None:
-        mine = (*self._this(container), tables.containers.c.owner == self._owner)
-        statement = sa.update(tables.containers).where(*mine).values(values)
-        await self._checkpoint.written(lambda connection: connection.execute(statement))
-
-    def _key(self, container: str) -> dict[str, str]:
+    def _key(self, container: str) -> dict[str, object]:
         return {"run_id": self._checkpoint.run_id, "provider": self._provider, "container": container}
 
     def _this(self, container: str, table: sa.Table = tables.containers) -> tuple[sa.ColumnElement[bool], ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -29,6 +30,8 @@ class Live:
         self._begun = time.monotonic()
         self._drawn = self._begun
         self._on_terminal = bool(reporter.isatty)
+        if self._on_terminal:
+            reporter.showfspath = False  # the name of a file would stand where the line is drawn
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -42,33 +45,56 @@ class Live:
             return
         self._drawn = now
         if self._on_terminal:
-            self._reporter.rewrite(self.line(now), erase=True)
+            room = shutil.get_terminal_size().columns - 1
+            self._reporter.rewrite(self.line(now, room), erase=True)
         else:
             self._reporter.ensure_newline()
             self._reporter.write_line(self.line(now))
 
-    def line(self, now: float) -> str:
-        """The state in one line."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None]:
+        """Make room for what is told at the end."""
+        if self._on_terminal:
+            self._reporter.rewrite("", erase=True)
+            self._reporter.rewrite("")
+        return (yield)
+
+    def line(self, now: float, room: int | None = None) -> str:
+        """The state in one line, without what matters least where it would need more than `room` columns."""
         done = sum(self._counted.values())
         ready, containers = self._containers()
-        judged = done - self._counted["error"]
-        parts = [f"haystacks {ready}/{containers}", f"questions {done}/{self._total}"]
-        if judged and self._counted.keys() & {"correct", "wrong", "abstained"}:
-            so_far = interval([(self._counted["correct"], judged)])
-            low, high = so_far.ci95 or (0.0, 1.0)
-            parts.append(f"accuracy so far {self._counted['correct'] / judged:.1%} [{low:.1%}, {high:.1%}]")
-        parts.append(f"in flight {min(self._in_flight, self._total - done)}")
-        parts.append(f"errors {self._counted['error']}")
         left = (now - self._begun) / max(1, done) * (self._total - done)
-        parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
-        return " · ".join(parts)
+        parts = {
+            "haystacks": f"haystacks {ready}/{containers}",
+            "questions": f"questions {done}/{self._total}",
+            "accuracy": self._accuracy(done - self._counted["error"]),
+            "in flight": f"up to {min(self._in_flight, self._total - done)} in flight",
+            "errors": f"errors {self._counted['error']}",
+            "left": f"{int(left // 60)}:{int(left % 60):02d} left",
+        }
+        for dispensable in ("in flight", "haystacks", "left", "accuracy"):
+            if room is None or len(_joined(parts)) <= room:
+                break
+            del parts[dispensable]
+        return _joined(parts)[:room]
+
+    def _accuracy(self, judged: int) -> str:
+        if not judged or not self._counted.keys() & {"correct", "wrong", "abstained"}:
+            return ""
+        correct = self._counted["correct"]
+        low, high = interval([(correct, judged)]).ci95 or (0.0, 1.0)
+        return f"accuracy so far {correct / judged:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def _joined(parts: dict[str, str]) -> str:
+    return " · ".join(part for part in parts.values() if part)
 
 
 class Quiet:
     """Keeps pytest from printing a letter for each question where the live line says it all."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> object:
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> Generator[None, object, object]:
         """The same status, with no letter."""
         status = yield
         if getattr(report, CARRIER, None) and isinstance(status, tuple):

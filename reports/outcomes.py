@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 
-from schema import MemoryBenchError
+from schema import InfrastructureError, MemoryBenchError
 
 WORDS = {
     "correct": (".", {"green": True}),
@@ -43,6 +43,9 @@ class TestOutcome:
     line: str = ""
     story: str = ""
 
+
+_VERDICTS = ("wrong", "abstained")
+"""What an assertion about a verdict can fail for; any other assertion is the test's own, and shown as pytest does."""
 
 CARRIER = "memorybench"
 """The attribute of a report that carries the outcome from a worker to the controller, as one JSON string."""
@@ -76,10 +79,13 @@ def pytest_runtest_makereport(
     raised = call.excinfo.value if call.excinfo else None
     if isinstance(raised, PhaseReached):
         report.outcome, report.longrepr = "passed", None
-    elif isinstance(raised, AssertionError | MemoryBenchError) and outcome.word != "correct":
+    elif isinstance(raised, InfrastructureError) or (isinstance(raised, AssertionError) and outcome.word in _VERDICTS):
         if TELL in item.config.stash:
             outcome = item.config.stash[TELL](outcome)
         report.longrepr = outcome.story or f"{type(raised).__name__}: {raised}"
+    elif isinstance(raised, MemoryBenchError):
+        told = f"{type(raised).__name__}: {raised}"
+        outcome, report.longrepr = replace(outcome, word="error", line=f"{outcome.question}  error  {told}"), told
     elif raised is not None:
         return report  # the test itself is broken: pytest's own traceback says more
     setattr(report, CARRIER, json.dumps(asdict(outcome), ensure_ascii=True))

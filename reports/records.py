@@ -138,7 +138,8 @@ class RunRecord(Word):
 
     `sampled` describes a selection that is not the whole benchmark in plain words, None for the whole. `until` is the
     last phase that was asked for. `second_look_at` names the finished run whose wrong questions are asked again here.
-    `in_flight` is the total over all workers; `loop_lag_ms_p99` the worst worker's event-loop lag.
+    `in_flight` is the total over all workers; `loop_lag_ms_p99` the worst worker's event-loop lag,
+    None where every call was timed in a thread and not on the loop.
     `finished` is None until every selected question has come to its end.
     """
 

@@ -74,19 +74,9 @@ def begin(checkpoint: Checkpoint, record: RunRecord, parts: Parts, retry_from: P
     Raises `schema.ConfigurationError` if it was begun with other inputs, naming each difference. With `retry_from`,
     inputs of that phase and later ones may differ: they are all asked again.
     """
-    row = _run_row(checkpoint)
-    if row is None:
-        values = {
-            "run_id": checkpoint.run_id,
-            "schema_version": tables.SCHEMA_VERSION,
-            "record": record.model_dump_json(),
-            "parts": json.dumps(parts),
-            "started": record.started.timestamp(),
-            "sealed": False,
-        }
-        statement = tables.upsert(checkpoint.engine, tables.runs).values(values).on_conflict_do_nothing()
-        checkpoint.writer.submit(lambda connection: connection.execute(statement)).result()
+    if _run_row(checkpoint) is None and _inserted(checkpoint, record, parts):
         return True
+    (row,) = checkpoint.read(sa.select(tables.runs))
     if row.schema_version != tables.SCHEMA_VERSION:
         raise CheckpointError(
             f"run {checkpoint.run_id!r} was written by another version of the suite (checkpoint schema "
@@ -105,6 +95,21 @@ def begin(checkpoint: Checkpoint, record: RunRecord, parts: Parts, retry_from: P
     return False
 
 
+def _inserted(checkpoint: Checkpoint, record: RunRecord, parts: Parts) -> bool:
+    """Write a new run down; False if somebody else was faster."""
+    values = {
+        "run_id": checkpoint.run_id,
+        "schema_version": tables.SCHEMA_VERSION,
+        "record": record.model_dump_json(),
+        "parts": json.dumps(parts),
+        "started": record.started.timestamp(),
+        "sealed": False,
+    }
+    inserted: list[bool] = []
+    checkpoint.writer.submit(lambda to: inserted.append(tables.insert_new(to, tables.runs, values))).result()
+    return inserted[-1]
+
+
 def _check_same(run_id: str, begun: Mapping[str, JsonValue], parts: Parts, retry_from: Phase | None) -> None:
     later = PHASES[PHASES.index(retry_from) :] if retry_from else ()
     different = [
@@ -117,8 +122,10 @@ def _check_same(run_id: str, begun: Mapping[str, JsonValue], parts: Parts, retry
     told = "; ".join(
         f"{name} was {json.dumps(begun.get(name))}, is {json.dumps(parts.get(name))}" for name in different
     )
-    phases = [phase for phase in PHASES if any(name.startswith(f"{phase}.") for name in different)]
-    again = f" or, to ask all questions again from there, --retry-from {phases[0]}" if phases else ""
+    concerned = {name.partition(".")[0] for name in different}
+    first = next((phase for phase in PHASES if phase in concerned), None)
+    mendable = first is not None and concerned <= set(PHASES)
+    again = f" or, to ask all questions again from there, --retry-from {first}" if mendable else ""
     raise ConfigurationError(
         f"run {run_id!r} was begun with other inputs and cannot be continued with these: {told}. Use another --run-id, "
         f"the same settings{again}."
@@ -129,7 +136,7 @@ def read_run(checkpoint: Checkpoint) -> RunRecord:
     """The run as it was begun, with what is known of its end; raises `schema.CheckpointError` if there is none."""
     row = _run_row(checkpoint)
     if row is None:
-        raise CheckpointError(f"there is no run {checkpoint.run_id!r} in {checkpoint.url}.")
+        raise CheckpointError(f"there is no run {checkpoint.run_id!r} in {tables.shown(checkpoint.url)}.")
     finished = datetime.fromtimestamp(row.finished, UTC) if row.finished else None
     benchmarks = tuple(BenchmarkRecord.model_validate(data) for data in json.loads(row.benchmarks or "[]"))
     parts = json.loads(row.parts) | {f"ingest.data.{benchmark.name}": benchmark.sha256 for benchmark in benchmarks}
@@ -206,8 +213,7 @@ def new_invocation_id() -> str:
 def begin_invocation(checkpoint: Checkpoint, invocation: str, command: str) -> None:
     """Record that work on the run begins, by the first of its workers."""
     values = {"id": invocation, "run_id": checkpoint.run_id, "command": command, "started": time.time()}
-    statement = tables.upsert(checkpoint.engine, tables.invocations).values(values).on_conflict_do_nothing()
-    checkpoint.writer.submit(lambda connection: connection.execute(statement)).result()
+    checkpoint.writer.submit(lambda connection: tables.insert_new(connection, tables.invocations, values)).result()
 
 
 def note_lag(checkpoint: Checkpoint, invocation: str, loop_lag_ms_p99: float) -> None:

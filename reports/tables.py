@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal  # Any: DB-API objects, for which SQLAlchemy has no types
 
@@ -14,6 +15,7 @@ from schema import CheckpointError
 SCHEMA_VERSION = 1
 
 _LONGEST_LOCK_SECONDS = 60
+_EPOCH_AS_JULIAN_DAY = 2440587.5
 _TABLES_LOCK = 0x6D656D62656E6368  # any number that nobody else takes: "membench" in ASCII
 
 metadata = sa.MetaData()
@@ -107,7 +109,7 @@ sessions = sa.Table(
 
 def sqlite_url(path: Path) -> str:
     """The address of a checkpoint in a file."""
-    return f"sqlite:///{path}"
+    return sa.URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def connect(url: str) -> Engine:
@@ -142,21 +144,42 @@ def failure(url: str, undone: Literal["opened", "read", "written"], error: BaseE
 
 def shown(url: str) -> str:
     """`url` as messages may show it: without any password."""
+    parsed = _parsed(url)
+    if parsed is None:
+        return url.partition(":")[0] + "://..."
+    if parsed.get_backend_name() == "sqlite":
+        return f"sqlite:///{parsed.database}"  # the path as it is, not as an address quotes it
+    hidden = {name: "hidden" for name in parsed.query if "password" in name}
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+
+
+def _parsed(url: str) -> sa.URL | None:
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        return url.partition(":")[0] + "://..."
-    if parsed.get_backend_name() != "sqlite" and "@" in (parsed.database or ""):
-        # a "/" in a password, not written as %2F: what looks like a host and a database is the password's two halves
-        return f"{parsed.drivername}://..."
-    hidden = {name: "hidden" for name in parsed.query if "password" in name}
-    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+        return None
+    # with an "@" in the password, not written as %40, half of the password is taken for the host
+    return None if "@" in (parsed.host or "") else parsed
 
 
 def cause(error: BaseException) -> str:
     """What the database said, in one line, without the statement."""
     original = getattr(error, "orig", None) or error
     return " ".join(str(original).split()) or type(original).__name__
+
+
+def now(engine: Engine) -> sa.ColumnElement[float]:
+    """Unix seconds by the database's clock, the same for all who use it: machines need not agree on the time."""
+    if engine.dialect.name == "postgresql":
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+    return (sa.func.julianday("now", type_=sa.Float) - _EPOCH_AS_JULIAN_DAY) * 86400.0
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
+    """Insert a row unless there is one with its key; whether it was inserted."""
+    insert = upsert(connection.engine, table).values(values).on_conflict_do_nothing()
+    # not by rowcount: PostgreSQL's driver gives -1 for it
+    return connection.execute(insert.returning(sa.literal(1))).first() is not None
 
 
 def upsert(engine: Engine, table: sa.Table) -> Any:  # the two dialects' Insert share no typed base
@@ -171,15 +194,13 @@ def upsert(engine: Engine, table: sa.Table) -> Any:  # the two dialects' Insert 
 
 
 def _engine(url: str) -> Engine:
-    try:
-        dialect = sa.make_url(url).get_backend_name()
-    except (sa.exc.ArgumentError, ValueError):
-        dialect = ""
-    if dialect not in ("sqlite", "postgresql") or shown(url).endswith("://..."):
+    parsed = _parsed(url)
+    dialect = parsed.get_backend_name() if parsed else ""
+    if dialect not in ("sqlite", "postgresql"):
         raise CheckpointError(
             f"--checkpoint-url {shown(url)} is not the address of a database that can be used: write "
-            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE (with %2F, %40 and the like for special characters in the "
-            "password) or sqlite:////ABSOLUTE/PATH.sqlite."
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE (special characters of the password as %2F, %40 ...) or "
+            "sqlite:////ABSOLUTE/PATH.sqlite."
         )
     try:
         if dialect == "sqlite":

@@ -77,9 +77,14 @@ class Writer:
                     self._commit([alone])
                 return
             for _work, future in batch:
-                failure = tables.failure(self._url, "written", error)
-                failure.__cause__ = error
-                future.set_exception(failure)
+                future.set_exception(self._told(error))
         else:
             for _work, future in batch:
                 future.set_result(None)
+
+    def _told(self, error: Exception) -> CheckpointError:
+        if isinstance(error, CheckpointError):
+            return error
+        failure = tables.failure(self._url, "written", error)
+        failure.__cause__ = error
+        return failure

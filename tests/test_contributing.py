@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -84,7 +87,35 @@ def test_judge() -> None:
     assert labels == ["correct", "wrong", "abstained", "correct", "wrong"]
 
 
-@pytest.mark.parametrize("path", [path for path in EXAMPLES if "/test_" not in path])
+def test_a_toy_provider_benchmark_and_judge_make_a_run(tmp_path: Path) -> None:
+    """As they stand in the guide: each file in its room, of a repository that has nothing else beside the suite."""
+    for room in ("schema", "llms", "providers", "reports", "judges", "bench"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("conftest.py", "pyproject.toml", "datasets/locomo.toml"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    for path, source in EXAMPLES.items():
+        (tmp_path / path).write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "bench", "-k", "pets", "-p", "no:cacheprovider", "--run-id=toy"]
+    chosen = ["--provider=shared-words", "--provider=none", "--judge=verbatim"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMORYBENCH_")}
+    result = subprocess.run(
+        [*command, *chosen], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 1, result.stdout + result.stderr
+    report = json.loads((tmp_path / "runs" / "toy" / "report.json").read_text(encoding="utf-8"))
+    found, nothing = report["results"]
+    assert (found["provider"]["name"], nothing["provider"]["name"]) == ("shared-words", "none")
+    assert found["benchmark"]["name"] == "pets"
+    assert found["judge"]["protocol"] == "verbatim/1"
+    assert found["retrieval"]["message"]["recall"]["10"] == 1
+    assert nothing["retrieval"]["message"]["recall"]["10"] == 0
+    assert found["questions"]["errors"] == nothing["questions"]["errors"] == 0
+    assert "pets-q000 single-hop" in result.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
 def test_examples_are_in_the_style_of_the_house(path: str) -> None:
     for command in (["check"], ["format", "--diff"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--stdin-filename", path, "-"]

@@ -63,8 +63,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--client", choices=("aiohttp", "httpx"), default="aiohttp", help="what the services ask with")
     parser.add_argument("--locomo", action="store_true", help="the 1,540 answerable questions of LoCoMo")
     options = parser.parse_args()
+    os.environ["MEMORYBENCH_LOOPBACK_CLIENT"] = options.client
     if options.locomo:
         selection = ["-k", "locomo and not adversarial"]
     else:

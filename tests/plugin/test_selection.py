@@ -1,0 +1,164 @@
+"""Choosing questions, with pytest's own means and with the suite's: the same ones, alone or divided over workers."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from suite import ROOT, SMALL, WATCHED, Ended, Suite, comparable
+
+from bench import BenchmarkOptions
+from bench.synthetic import Synthetic
+
+CASES = Synthetic(BenchmarkOptions(synthetic_sessions=20, synthetic_questions=20)).cases()
+TEMPORAL = {case.id for case in CASES if case.gold.question_type == "temporal"}
+EVERY = {case.id for case in CASES}
+
+
+def collect(suite: Suite, *arguments: str, **environment: str) -> set[str]:
+    """The questions that would be asked."""
+    return ids(suite.run("bench", *SMALL, "--collect-only", "-q", *arguments, **environment))
+
+
+def ids(ended: Ended) -> set[str]:
+    return set(re.findall(r"^\S+\[\S+?-(syn-q\d+)\]$", ended.output, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-k", "synthetic"], EVERY),
+        (["-k", "locomo"], set()),
+        (["-k", "temporal"], TEMPORAL),
+        (["-k", "synthetic and not temporal"], EVERY - TEMPORAL),
+        (["-k", CASES[0].cluster], {case.id for case in CASES if case.cluster == CASES[0].cluster}),
+        (["-k", "syn-q0007 or syn-q0012"], {"syn-q0007", "syn-q0012"}),
+        (["-k", "bm25"], EVERY),
+        (["-m", "benchmark_questions"], EVERY),
+        (["-m", "not benchmark_questions"], set()),
+        (["--limit=3"], {case.id for case in CASES[:3]}),
+        (["--question-type=temporal"], TEMPORAL),
+        (["--question-type=temporal", "--limit=1"], {min(TEMPORAL)}),
+        (["--deselect", "bench/test_synthetic.py::test_synthetic[bm25-syn-q0003]"], EVERY - {"syn-q0003"}),
+    ],
+    ids=lambda value: "" if isinstance(value, set) else "_".join(value),
+)
+def test_questions_are_chosen_in_pytests_own_way(suite: Suite, arguments: list[str], expected: set[str]) -> None:
+    assert collect(suite, *arguments) == expected
+    assert not suite.runs.exists(), "looking writes nothing"
+
+
+def test_a_question_is_named_by_its_node_id(suite: Suite) -> None:
+    node = "bench/test_synthetic.py::test_synthetic[subjects:Watched-syn-q0007]"
+    ended = suite.run(node, *SMALL, *WATCHED, "--durations=1", "-v")
+    assert sum(ended.counted.values()) == 1
+    assert f"{node} " in ended.output
+    assert suite.calls("judge").total() == 1
+    assert "slowest" in ended.output
+
+
+def test_a_sample_is_the_same_each_time_and_divided(suite: Suite) -> None:
+    sample = collect(suite, "--sample=2")
+    assert len(sample) == 2 * len(Synthetic.types)
+    assert collect(suite, "--sample=2", "-n2") == sample
+    assert collect(suite, MEMORYBENCH_SAMPLE="2") == sample
+    assert collect(suite, "--sample=2", "--sample-seed=1") != sample
+
+
+def test_the_first_wrong_answer_can_be_the_last_question(suite: Suite) -> None:
+    ended = suite.run("bench", *SMALL, *WATCHED, "-x")
+    assert ended.counted.get("wrong", 0) + ended.counted.get("abstained", 0) == 1
+    assert ended.status == pytest.ExitCode.TESTS_FAILED
+    ended = suite.run("bench", *SMALL, *WATCHED, "--maxfail=3")
+    assert ended.counted.get("wrong", 0) + ended.counted.get("abstained", 0) == 3
+
+
+def told(ended: Ended) -> list[str]:
+    """The plan, without the line that says how long it took."""
+    return ended.output.split("plan")[-1].splitlines()[:-1]
+
+
+def test_the_plan_is_right_and_changes_nothing(suite: Suite) -> None:
+    plan = ("bench", *SMALL, "--plan", "--provider=bm25", "--provider=none", "-k", "synthetic")
+    ended = suite.run(*plan)
+    assert ended.status == pytest.ExitCode.OK
+    work = "20 questions over 1 haystack, 1 container, 20 sessions to ingest, 20 searches"
+    for provider in ("bm25", "none"):
+        assert ended.about(f"{provider} on synthetic").endswith(work)
+    assert "model calls: 0" in ended.output
+    assert told(suite.run(*plan, "-n2")) == told(ended)
+    assert not suite.runs.exists()
+
+
+def test_the_plan_knows_isolation_and_phases(suite: Suite) -> None:
+    ended = suite.run("bench", *SMALL, "--plan", "--isolation=question", "--limit=5", "--until=ingest")
+    assert ended.about("bm25 on synthetic").endswith(
+        "5 questions over 1 haystack, 5 containers, 100 sessions to ingest, 0 searches"
+    )
+
+
+def test_several_providers_are_asked_side_by_side(suite: Suite) -> None:
+    two = ("--provider=none", "--provider=subjects:Watched", "--provider=none")
+    ended = suite.run("bench", *SMALL, *two, *WATCHED[1:], "-n2", "-k", "synthetic")
+    results = suite.report()["results"]
+    assert [result["provider"]["name"] for result in results] == ["none", "subjects:Watched"]  # type: ignore[attr-defined]
+    assert sum(ended.counted.values()) == 40
+    assert "none: syn-q0000" in ended.output
+
+
+@pytest.mark.parametrize("dist", ["worksteal", "loadscope", "loadfile"])
+def test_any_distribution_gives_the_same(suite: Suite, dist: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    divided = suite.run("bench", *SMALL, *WATCHED, "-n2", f"--dist={dist}")
+    assert suite.calls("judge").total() == 20
+    other = Suite(tmp_path_factory.mktemp("alone"))
+    alone = other.run("bench", *SMALL, *WATCHED)
+    assert divided.counted == alone.counted
+    assert comparable(suite.report()) == comparable(other.report())
+
+
+def test_settings_come_from_the_environment_and_from_a_file(suite: Suite) -> None:
+    def top_k(*arguments: str, **environment: str) -> str:
+        ended = suite.run("bench", "--plan", *SMALL, *arguments, **environment)
+        assert ended.status == pytest.ExitCode.OK, ended.output
+        return re.findall(r"top-k (\d+)", ended.output)[0]
+
+    in_file = ("-o", "memorybench_top_k=7")
+    assert top_k() == "50"
+    assert top_k(*in_file) == "7"
+    assert top_k(*in_file, MEMORYBENCH_TOP_K="8") == "8"
+    assert top_k(*in_file, "--top-k=9", MEMORYBENCH_TOP_K="8") == "9"
+    providers = suite.run("bench", "--plan", *SMALL, "-o", "memorybench_provider=none oracle").output
+    assert "none on synthetic" in providers
+    assert "oracle on synthetic" in providers
+
+
+def test_help_has_one_group_with_every_option(suite: Suite) -> None:
+    helped = suite.run("--help").output
+    (group,) = re.findall(r"^memory benchmarks.*?:\n(.*?)\n\n", helped, re.MULTILINE | re.DOTALL)
+    for option in (
+        "provider", "answering-model", "judge", "top-k", "limit", "sample", "sample-seed", "question-type", "run-id",
+        "runs-dir", "until", "isolation", "in-flight", "retry-from", "fail-under", "max-errors", "plan", "show-wrong",
+        "max-p95.search_ms", "synthetic-sessions",
+    ):  # fmt: skip
+        assert f"--{option}" in group
+
+
+def test_quiet_and_verbose_say_less_and_more(suite: Suite) -> None:
+    quiet = suite.run("bench", *SMALL, *WATCHED, "-q")
+    assert "platform" not in quiet.output
+    assert "report: " in quiet.output
+    verbose = suite.run("bench", *SMALL, *WATCHED, "-v", "-n2")
+    assert re.search(r"\[gw[01]\].* CORRECT bench/test_synthetic.py::test_synthetic\[subjects:Watched-syn-q0000\]", verbose.output)
+
+
+def test_published_data_are_chosen_from_by_conversation(suite: Suite) -> None:
+    folder = Path(os.environ.get("MEMORYBENCH_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "locomo" / "locomo10.json").is_file():
+        pytest.skip("no published data: set MEMORYBENCH_DATA to a folder with locomo/locomo10.json")
+    plan = ("bench", "--plan", "--provider=bm25")
+    chosen = suite.run(*plan, "-k", "locomo and conv-30 and temporal", MEMORYBENCH_DATA=str(folder))
+    assert "bm25 on locomo: 26 questions over 1 haystack, 1 container, 19 sessions" in chosen.output
+    whole = suite.run(*plan, "-k", "locomo", MEMORYBENCH_DATA=str(folder))
+    assert "1986 questions over 10 haystacks, 10 containers, 272 sessions to ingest, 1986 searches" in whole.output
