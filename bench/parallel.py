@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class Shards:
     """Gives each worker a contiguous share, sends no more than `window` of it ahead, and steals only what was not sent.
 
-    So what a worker has begun ahead of time is never given to another one. `config` is for rerunfailures, which looks
-    for it on a scheduler when a worker has crashed.
+    So what a worker has begun ahead of time is never given to another one; only `stop` takes something back. `config`
+    is for rerunfailures, which looks for it on a scheduler when a worker has crashed.
     """
 
     def __init__(self, workers: int, window: int, config: pytest.Config | None = None) -> None:
@@ -34,6 +35,7 @@ class Shards:
         self._sent: dict[WorkerController, list[int]] = {}
         self._share: dict[WorkerController, deque[int]] = {}
         self._orphans: deque[int] = deque()
+        self._stopped = False
 
     @property
     def nodes(self) -> list[WorkerController]:
@@ -82,22 +84,40 @@ class Shards:
         """A test is to be done again: its worker died. Several plugins may say so of the same crash."""
         assert self._collection is not None
         index = self._collection.index(item)
-        if index in self._orphans or any(index in sent for sent in self._sent.values()):
+        if self._stopped or index in self._orphans or any(index in sent for sent in self._sent.values()):
             return
         self._orphans.appendleft(index)
         for node in self.nodes:
             self._fill(node)
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """Nothing is ever taken back from a worker."""
-        raise NotImplementedError
+        """A worker gave these tests back; or none, because it had begun one of them: then others are asked for."""
+        self._sent[node] = [index for index in self._sent[node] if index not in indices]
+        if not indices:
+            self._take_back(node)
+
+    def stop(self) -> None:
+        """Let workers end the tests that they are at, and no others: the run is to end early."""
+        self._stopped = True
+        self._orphans.clear()
+        for share in self._share.values():
+            share.clear()
+        for node in self.nodes:
+            self._take_back(node)
+
+    def _take_back(self, node: WorkerController) -> None:
+        begun = 3  # the test that it is at, the next one, which it has looked up, and one that it may get to meanwhile
+        if len(self._sent[node]) > begun:
+            with suppress(OSError):  # it is gone, and does no more tests anyway
+                node.send_steal(self._sent[node][begun:])
 
     def remove_node(self, node: WorkerController) -> str | None:
         """A worker is done or died; the test that it was at, if any. The rest of its share goes to the others."""
         sent, share = self._sent.pop(node), self._share.pop(node)
         self._collected.pop(node, None)
-        self._orphans.extend(sent[1:])
-        self._orphans.extend(share)
+        if not self._stopped:
+            self._orphans.extend(sent[1:])
+            self._orphans.extend(share)
         for other in self.nodes:
             self._fill(other)
         return self._collection[sent[0]] if sent and self._collection else None

@@ -84,6 +84,7 @@ class BenchPlugin:
         self.shards: Shards | None = None
         self._positions: dict[pytest.Item, int] = {}
         self._crashed: set[str] = set()
+        self._failures = 0
         self._tried: set[pytest.Item] = set()
 
     # --- before anything is run ------------------------------------------------------------------------------------
@@ -302,6 +303,8 @@ class BenchPlugin:
                 self.refused = self.refused or str(error)
         if self.worker and self.refused:
             self._refuse([], self.refused)
+        if self.shards:
+            self.shards.stop()
         yield
         if self.shards and self.shards.different:
             self.refused = self.refused or (
@@ -338,7 +341,9 @@ class BenchPlugin:
             if terminalreporter.verbosity < 0:  # --plan is quiet, but who would be asked belongs to it
                 for line in self.pytest_report_header():
                     terminalreporter.write_line(line)
-            for line in plan_lines(each_once(self.selected), self.collection.benchmarks, self.session.config, self.session.cast):
+            for line in plan_lines(
+                each_once(self.selected), self.collection.benchmarks, self.session.config, self.session.cast
+            ):
                 terminalreporter.write_line(line)
         if self.refused:
             terminalreporter.write_line(f"ERROR: {self.refused}", red=True)
@@ -390,6 +395,12 @@ class BenchPlugin:
         window = LOOK_AHEAD * -(-self.session.config.in_flight // workers)
         self.shards = Shards(workers, window, self.config) if self._deals_shards else None
         return self.shards
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After as many failures as ``-x`` or ``--maxfail`` allow, no worker begins another test."""
+        self._failures += report.failed
+        if self.shards and 0 < (self.config.getoption("maxfail") or 0) <= self._failures:
+            self.shards.stop()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:

@@ -54,10 +54,11 @@ def _place() -> str:
 
 
 def _born(pid: int) -> str:
-    """Tells a process from a later one of the same number, where the system shows it (Linux)."""
+    """Tells a process from a later one of the same number, where the system shows it (Linux); "" if it is dead."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in "ZX" else fields[18]  # a killed worker stays a zombie until its parent looks after it
+    except (OSError, IndexError, ValueError):
         return ""
 
 

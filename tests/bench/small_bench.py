@@ -205,3 +205,10 @@ def napping(seconds: float) -> Hook:
         await asyncio.sleep(seconds)
 
     return nap
+
+
+class Loaded(Small):
+    """The small benchmark as it is found by its path."""
+
+    def __init__(self, _options: BenchmarkOptions) -> None:
+        super().__init__()

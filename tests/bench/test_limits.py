@@ -276,3 +276,17 @@ def test_a_grown_limit_lets_those_go_who_wait() -> None:
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(work())
+
+
+def test_who_is_cancelled_in_the_moment_of_being_let_go_hands_the_place_on() -> None:
+    async def work() -> None:
+        limit = AdaptiveLimit(1)
+        await limit.take()
+        waiting = [asyncio.create_task(limit.take()) for _call in range(2)]
+        await asyncio.sleep(0)
+        limit.give_back()
+        waiting[0].cancel()
+        await asyncio.wait_for(waiting[1], 5)
+        assert waiting[0].cancelled()
+
+    asyncio.run(work())

@@ -84,12 +84,12 @@ class Watched(Provider):
 
 
 class Slow(Watched):
-    """Takes its time for each search."""
+    """Takes its time for each search: ``SLOW`` seconds."""
 
     name = "slow"
 
     def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
-        time.sleep(0.25)
+        time.sleep(float(os.environ.get("SLOW", "0.1")))
         return super().search(container, question, top_k)
 
 
@@ -151,5 +151,6 @@ class Contains(Judge):
             return Verdict(label="abstained", explanation="nothing was said")
         right = gold.ground_truth.lower() in answer.hypothesis.lower() if gold.answerable else not answer.hypothesis
         return Verdict(
-            label="correct" if right else "wrong", explanation=f"{gold.ground_truth!r} is {'' if right else 'not '}in it"
+            label="correct" if right else "wrong",
+            explanation=f"{gold.ground_truth!r} is {'' if right else 'not '}in it",
         )

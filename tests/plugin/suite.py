@@ -1,4 +1,4 @@
-"""pytest, run as its users run it: a process of its own, in the repository, with runs and cache in a folder of its own."""
+"""pytest, run as its users run it: a process of its own, in the repository, its runs and its cache elsewhere."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Ended:
 
 
 class Suite:
-    """The suite in a place of its own: `folder` has runs and pytest's cache, `calls` what watched subjects were asked."""
+    """The suite in a place of its own: `folder` has runs, pytest's cache, and what watched subjects were asked."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -104,9 +104,9 @@ class Suite:
         lines = [line.split("\t") for line in file.read_text().splitlines()] if file.exists() else []
         return Counter(about for told, about in lines if told == what)
 
-    def wait_for(self, what: str, calls: int) -> None:
-        """Return when there were so many calls."""
-        wait(lambda: self.calls(what).total() >= calls)
+    def wait_for(self, what: str, calls: int, process: subprocess.Popen[str]) -> None:
+        """Return when there were so many calls, or pytest has ended."""
+        wait(lambda: self.calls(what).total() >= calls or process.poll() is not None)
 
     @property
     def run_ids(self) -> list[str]:

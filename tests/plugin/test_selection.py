@@ -150,7 +150,9 @@ def test_quiet_and_verbose_say_less_and_more(suite: Suite) -> None:
     assert "platform" not in quiet.output
     assert "report: " in quiet.output
     verbose = suite.run("bench", *SMALL, *WATCHED, "-v", "-n2")
-    assert re.search(r"\[gw[01]\].* CORRECT bench/test_synthetic.py::test_synthetic\[subjects:Watched-syn-q0000\]", verbose.output)
+    assert re.search(
+        r"\[gw[01]\].* CORRECT bench/test_synthetic.py::test_synthetic\[subjects:Watched-syn-q0000\]", verbose.output
+    )
 
 
 def test_published_data_are_chosen_from_by_conversation(suite: Suite) -> None:

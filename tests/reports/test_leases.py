@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import made_records
 import pytest
@@ -141,6 +144,22 @@ def test_a_process_that_got_the_number_of_a_dead_holder_is_not_taken_for_it(chec
         pytest.skip("this system does not show when a process was born")
     change(checkpoint, owner=f"{place}:{pid}:{int(born) - 1}:{which}")
     assert some(checkpoint).claim("c", "h") == ANEW
+
+
+def test_a_killed_holder_that_its_parent_has_not_looked_after_is_dead(checkpoint: Checkpoint) -> None:
+    some(checkpoint).claim("c", "h")
+    place, _pid, born, which = owner(checkpoint).rsplit(":", 3)
+    if not born:
+        pytest.skip("this system does not show whether a process is a zombie")
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    stat = Path(f"/proc/{child.pid}/stat")
+    change(checkpoint, owner=f"{place}:{child.pid}:{stat.read_text().rpartition(')')[2].split()[19]}:{which}")
+    assert some(checkpoint).claim("c", "h") == BUSY
+    child.kill()
+    while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    assert some(checkpoint).claim("c", "h") == ANEW
+    child.communicate()
 
 
 def test_a_heartbeat_keeps_a_holder_alive(checkpoint: Checkpoint) -> None:

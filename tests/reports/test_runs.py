@@ -273,9 +273,15 @@ def test_the_worst_worker_s_lag_stands_and_each_invocation_is_kept(checkpoint: C
 # --- by its name ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["a", "nightly-2026.11_21", "0" * 80, new_run_id()])
+@pytest.mark.parametrize("name", ["a", "nightly-2026.11_21", "0" * 80])
 def test_good_names(name: str) -> None:
     assert check_run_id(name) == name
+
+
+def test_a_fresh_name_is_a_good_one_and_a_name_of_its_own() -> None:
+    fresh = {new_run_id() for _one in range(20)}
+    assert len(fresh) > 15  # two of one second may have one name, rarely
+    assert all(check_run_id(name) == name for name in fresh)
 
 
 @pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b", "a b", "-k", "0" * 81, "é", "a\n"])

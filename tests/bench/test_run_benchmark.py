@@ -1,0 +1,186 @@
+"""A run that is called as a function is the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_bench import Bench, World
+
+from bench import BenchmarkConfig, RunProgress, build_benchmark_config, run_benchmark
+from bench.run import metrics_of
+from reports import Report
+from reports.model import without_clock_fields
+from schema import ConfigurationError, ProviderError, UnknownNameError
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = {"synthetic_sessions": 30, "synthetic_questions": 20}
+
+
+def small_config(bench: Bench, **options: object) -> BenchmarkConfig:
+    return build_benchmark_config(
+        provider=[bench.provider], answering_model="small_bench:Reader", judge="small_bench:Grader",
+        runs_dir=bench.runs_dir, **options,
+    )  # fmt: skip
+
+
+# --- the same numbers ----------------------------------------------------------------------------------------------
+
+
+def test_its_report_is_that_of_pytest_to_the_last_digit(tmp_path: Path) -> None:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in SIZE.items()]
+    providers = ["--provider", "bm25", "--provider", "none"]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MEMORYBENCH_", "PYTEST_"))
+    }
+    under_pytest = subprocess.run(
+        [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", *providers, *options,
+         "--sample", "3", "--runs-dir", tmp_path, "--run-id", "pytest", "-p", "no:cacheprovider"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert under_pytest.returncode in (0, 1), under_pytest.stdout + under_pytest.stderr
+    config = build_benchmark_config(provider=["bm25", "none"], sample=3, runs_dir=tmp_path, run_id="program", **SIZE)
+    result = run_benchmark(config, "synthetic")
+    assert result.jsonl == tmp_path / "program" / "results.jsonl"
+    reports = {}
+    for name in ("pytest", "program"):
+        reports[name] = without_clock_fields(json.loads((tmp_path / name / "report.json").read_text()))
+        reports[name]["run"] |= {"id": None, "command": None}
+    assert reports["program"] == reports["pytest"]
+    assert len(reports["program"]["results"]) == 2
+    assert [one["questions"]["selected"] for one in reports["program"]["results"]] == [15, 15]
+    under_pytest_said, program_said = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).glob("hypotheses*.jsonl")}
+        for name in ("pytest", "program")
+    )
+    assert len(program_said) == 2
+    assert program_said == under_pytest_said
+
+
+def test_its_metrics_are_those_of_the_report(tmp_path: Path) -> None:
+    result = run_benchmark(build_benchmark_config(runs_dir=tmp_path, run_id="run", **SIZE), "synthetic")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())["results"][0]
+    metrics = result.metrics
+    expected = {
+        "accuracy": report["accuracy"]["value"],
+        "accuracy.low": report["accuracy"]["ci95"][0],
+        "accuracy.temporal": report["by_type"]["temporal"]["accuracy"]["value"],
+        "recall@10": report["retrieval"]["message"]["recall"]["10"],
+        "mrr": report["retrieval"]["message"]["mrr"],
+        "p95.search_ms": report["latency_ms"]["search"]["p95"],
+        "context_tokens": report["context"]["tokens_mean"],
+        "errors": 0.0,
+    }
+    assert {name: metrics[f"bm25/synthetic/{name}"] for name in expected} == pytest.approx(expected, abs=6e-4)
+    assert all(isinstance(value, float) for value in metrics.values())
+    assert metrics == metrics_of(result.report)
+    assert len(result.jsonl.read_text().splitlines()) == 20
+
+
+@pytest.mark.xfail(reason="report.json is rounded when it is written, the report and metrics of run_benchmark are not")
+def test_its_metrics_are_those_of_report_json_to_the_last_digit(tmp_path: Path) -> None:
+    result = run_benchmark(build_benchmark_config(runs_dir=tmp_path, run_id="run", **SIZE), "synthetic")
+    written = Report.model_validate_json((tmp_path / "run" / "report.json").read_bytes())
+    assert result.metrics == metrics_of(written)
+
+
+def test_what_was_not_measured_is_no_metric(tmp_path: Path) -> None:
+    config = build_benchmark_config(runs_dir=tmp_path, run_id="run", until="search", **SIZE)
+    metrics = run_benchmark(config, "synthetic").metrics
+    assert "bm25/synthetic/recall@10" in metrics
+    assert not [name for name in metrics if "accuracy" in name or "answer_ms" in name or "judge_ms" in name]
+
+
+# --- while it runs -------------------------------------------------------------------------------------------------
+
+
+def test_progress_is_told_once_for_each_question(tmp_path: Path) -> None:
+    async def fail(_container: str, question: str) -> None:
+        if question in ("opaque2", "opaque7"):
+            raise ProviderError("answered 500")
+
+    bench = Bench(World(on_search=fail), tmp_path)
+    told: list[RunProgress] = []
+    result = run_benchmark(small_config(bench), "small_bench:Loaded", progress=told.append)
+    assert [(progress.done, progress.total) for progress in told] == [(number, 12) for number in range(1, 13)]
+    assert [progress.errors for progress in told] == [0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]
+    assert told[-1] == RunProgress(12, 12, 10, 2)
+    (report,) = result.report.results
+    assert (report.questions.selected, report.questions.correct, report.questions.errors) == (12, 10, 2)
+    assert {error.question_id for error in report.errors} == {"q002-even", "q007-odd"}
+
+
+def test_a_run_that_is_called_again_by_its_id_asks_nothing(tmp_path: Path) -> None:
+    world = World()
+    config = small_config(Bench(world, tmp_path), run_id="again")
+    first = run_benchmark(config, "small_bench:Loaded")
+    assert world.calls
+    world.calls.clear()
+    told: list[RunProgress] = []
+    second = run_benchmark(config, "small_bench:Loaded", progress=told.append)
+    assert not world.calls
+    assert told[-1] == RunProgress(12, 12, 12, 0)
+    assert second.metrics == first.metrics
+
+
+def test_an_interrupted_call_is_continued_where_it_was(tmp_path: Path) -> None:
+    class Interrupted(Exception):  # noqa: N818  somebody's own
+        pass
+
+    def interrupt(progress: RunProgress) -> None:
+        if progress.done == 5:
+            raise Interrupted
+
+    world = World()
+    config = small_config(Bench(world, tmp_path), run_id="again", in_flight=1)
+    with pytest.raises(Interrupted):
+        run_benchmark(config, "small_bench:Loaded", progress=interrupt)
+    judged = {question for (question,) in world.asked("judge")}
+    assert 5 <= len(judged) < 12
+    world.calls.clear()
+    result = run_benchmark(config, "small_bench:Loaded")
+    assert result.metrics["small_bench:Memory/small/accuracy"] == 1.0
+    assert not judged & {question for (question,) in world.asked("judge")}
+    assert len(judged) + len(world.asked("judge")) == 12
+
+
+# --- what cannot be run --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("synthetik", {}, "unknown benchmark 'synthetik'. Did you mean 'synthetic'"),
+        ("synthetic", {"provider": ["bm26"]}, "unknown provider 'bm26'. Did you mean 'bm25'"),
+        ("synthetic", {"judge": "lexicon"}, "unknown judge 'lexicon'"),
+        ("synthetic", {"question_type": ["temporel"]}, "unknown question type 'temporel'"),
+    ],
+)
+def test_an_unknown_name_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, options: dict[str, object], told: str
+) -> None:
+    config = build_benchmark_config(runs_dir=tmp_path / "runs", **SIZE | options)
+    with pytest.raises(UnknownNameError) as refused:
+        run_benchmark(config, name)
+    assert str(refused.value).startswith(told)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_of_other_inputs_is_not_continued(tmp_path: Path) -> None:
+    run_benchmark(build_benchmark_config(runs_dir=tmp_path, run_id="run", **SIZE), "synthetic")
+    with pytest.raises(ConfigurationError, match=r"search.top_k was 50, is 5.*--retry-from search"):
+        run_benchmark(build_benchmark_config(runs_dir=tmp_path, run_id="run", top_k=5, **SIZE), "synthetic")
+    with pytest.raises(ConfigurationError, match=r"selection.synthetic_questions was 20, is 10"):
+        run_benchmark(
+            build_benchmark_config(runs_dir=tmp_path, run_id="run", **SIZE | {"synthetic_questions": 10}), "synthetic"
+        )
+
+
+@pytest.mark.xfail(reason="run_benchmark without any benchmark reports on nothing instead of saying what is missing")
+def test_no_benchmark_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="synthetic"):
+        run_benchmark(build_benchmark_config(runs_dir=tmp_path))
