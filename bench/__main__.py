@@ -67,8 +67,7 @@ def _options() -> BenchmarkOptions:
 
 
 def _benchmarks() -> dict[str, type[Benchmark]]:
-    # mypy: an abstract class is what is looked for here
-    return dict(sorted(known_classes(Benchmark, "bench").items()))  # type: ignore[type-abstract]
+    return dict(sorted(known_classes(Benchmark, "bench").items()))
 
 
 def _list() -> None:
@@ -98,7 +97,7 @@ def _list() -> None:
 
 
 def _describe(name: str) -> None:
-    benchmark = find_class("benchmark", name, Benchmark, "bench")(_options())  # type: ignore[type-abstract]  # as above
+    benchmark = find_class("benchmark", name, Benchmark, "bench")(_options())
     info, cases = benchmark.info, benchmark.cases()
     haystacks = [benchmark.haystack(haystack) for haystack in dict.fromkeys(case.haystack for case in cases)]
     messages = sum(len(session.messages) for haystack in haystacks for session in haystack.sessions())

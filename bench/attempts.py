@@ -100,11 +100,19 @@ class Caller:
             with clock:
                 return await method(*arguments)
 
-        def in_thread() -> Any:
-            with clock:
-                return method(*arguments)
+        def in_thread() -> tuple[Any, Exception | None]:
+            # An error is handed over as a value: a future cannot hold StopIteration.
+            try:
+                with clock:
+                    return method(*arguments), None
+            except Exception as error:  # noqa: BLE001  raised again below, in the coroutine
+                return None, error
 
-        value = await asyncio.get_running_loop().run_in_executor(self._threads, in_thread)
+        value, error = await asyncio.get_running_loop().run_in_executor(self._threads, in_thread)
+        if isinstance(error, StopIteration):  # nor can a coroutine raise it
+            raise self._failure(f"StopIteration: {error}") from error
+        if error is not None:
+            raise error
         if isinstance(value, Awaitable):
             with clock:
                 return await value

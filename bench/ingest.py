@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any  # what a task gives, where only its end matters
 
 from bench.attempts import Caller
 from providers import Provider
@@ -49,8 +50,7 @@ class Ingest:
             if claim.state is ClaimState.READY:
                 return
             if claim.state is ClaimState.FAILED:
-                reason = f"{claim.error.type}: {claim.error.message}" if claim.error else "no reason recorded"
-                raise ProviderError(f"container {container} could not be ingested: {reason}")
+                raise _as_it_was(container, claim.error)
             if claim.state is ClaimState.MINE and await self._hold(container, haystack, left_over=claim.left_over):
                 return
             again = False  # somebody else is at it: their failure will be as fresh as ours
@@ -63,20 +63,16 @@ class Ingest:
         heart = asyncio.create_task(self._beat(container))
         try:
             await asyncio.wait({work, heart}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                return heart.result()
-            work.result()
-            return True
+            return work.result() if work.done() else heart.result()
         except ProviderError as error:
             await self._leases.failed(container, StepError(type=type(error).__name__, message=str(error)))
             raise
         except BaseException:
+            await _ended(work)  # what is still being sent must not arrive in the next one's container
             await self._leases.abandon(container)
             raise
         finally:
-            for task in (work, heart):
-                task.cancel()
-            await asyncio.gather(work, heart, return_exceptions=True)
+            await _ended(work, heart)
 
     async def _beat(self, container: str) -> bool:
         held = True
@@ -85,7 +81,8 @@ class Ingest:
             held = await self._leases.beat(container)
         return False
 
-    async def _fill(self, container: str, haystack: Haystack, *, left_over: bool) -> None:
+    async def _fill(self, container: str, haystack: Haystack, *, left_over: bool) -> bool:
+        """Ingest and index; False if the container was taken over meanwhile."""
         if left_over:
             await self._must(self._provider.clear, container)
         messages, tokens = await self._sessions(container, haystack)
@@ -97,7 +94,7 @@ class Ingest:
             raise IndexingTimeoutError(
                 f"container {container} did not become ready within {timeout:g} s after its last session"
             ) from error
-        await self._leases.indexed(container, messages=messages, tokens=tokens, indexing_ms=indexing_ms)
+        return await self._leases.indexed(container, messages=messages, tokens=tokens, indexing_ms=indexing_ms)
 
     async def _sessions(self, container: str, haystack: Haystack) -> tuple[int, int]:
         """Ingest all sessions, as many at once as the provider bears; the messages and tokens in them."""
@@ -119,8 +116,7 @@ class Ingest:
         try:
             await asyncio.gather(*lanes)
         finally:
-            for lane in lanes:
-                lane.cancel()
+            await _ended(*lanes)
         return counted[0], counted[1]
 
     async def _must(self, method: Callable[[str], object], container: str) -> float:
@@ -128,3 +124,18 @@ class Ingest:
         if done.error:
             raise done.error
         return done.service_ms
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel what is not done yet, and wait until it is."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _as_it_was(container: str, error: StepError | None) -> ProviderError:
+    """The failure that somebody else recorded, as an error of the same kind."""
+    if error is None:
+        return ProviderError(f"container {container} could not be ingested")
+    kind = IndexingTimeoutError if error.type == IndexingTimeoutError.__name__ else ProviderError
+    return kind(error.message)

@@ -204,7 +204,7 @@ class Pipeline:
 
     def container(self, case: Case) -> str:
         """The name of the container that `case` is searched in."""
-        own = f"-{case.id}" if self._per_question else ""
+        own = f"-{case.question.id}" if self._per_question else ""
         return f"{case.haystack}{own}-{self._checkpoint.run_id}"
 
     async def _ready(self, job: Job, stored: dict[str, StoredStep], *, again: bool) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple  # Any: parsed JSON
 
 from bench.base import Benchmark
 from bench.config import BenchmarkConfig
 from bench.pipeline import Job
 from bench.selection import select
 from bench.session import RunSession
-from bench.workbench import find_benchmark
+from bench.workbench import benchmark_names, find_benchmark
 from reports import PHASES, Report
-from schema import InfrastructureError, Verdict
+from schema import ConfigurationError, InfrastructureError, Verdict
 
 
 class RunProgress(NamedTuple):
@@ -49,6 +49,8 @@ def run_benchmark(
     Questions that end in an error are counted in the report; it raises only if nothing can be run at all
     (`schema.ConfigurationError`, `schema.DataError`) or nothing can be recorded (`schema.CheckpointError`).
     """
+    if not benchmarks:
+        raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(benchmark_names())}.")
     told = ", ".join([*map(repr, benchmarks), "config"])
     session = RunSession(config, f"run_benchmark({told})")
     opened: dict[str, Benchmark] = {}
@@ -83,27 +85,35 @@ def run_benchmark(
 
 
 def metrics_of(report: Report) -> dict[str, float]:
-    """The main figures of `report` by name, each ``PROVIDER/BENCHMARK/FIGURE``."""
-    found: dict[str, float | None] = {}
-    for result in report.results:
-        place = f"{result.provider.name}/{result.benchmark.name}"
-        if result.accuracy:
-            found[f"{place}/accuracy"] = result.accuracy.value
-            found[f"{place}/accuracy.low"], found[f"{place}/accuracy.high"] = result.accuracy.ci95
-        for name, part in {**result.by_group, **result.by_type}.items():
-            found[f"{place}/accuracy.{name}"] = part.accuracy.value if part.accuracy else None
-        if result.retrieval.message:
-            found[f"{place}/mrr"] = result.retrieval.message.mrr
-            for cutoff, value in result.retrieval.message.recall.items():
-                found[f"{place}/recall@{cutoff}"] = value
-        for name, f1 in result.f1.items():
-            found[f"{place}/f1.{name}"] = f1.answerable.value
-        found[f"{place}/context_tokens"] = result.context.tokens_mean
-        found[f"{place}/errors"] = float(result.questions.errors)
-        for phase in ("ingest", "indexing", "search", "answer", "judge"):
-            for figure in ("p50", "p95", "p99"):
-                found[f"{place}/{figure}.{phase}_ms"] = getattr(getattr(result.latency_ms, phase), figure)
-    return {name: value for name, value in found.items() if value is not None}
+    """The main figures of `report` as they stand in report.json, each ``PROVIDER/BENCHMARK/FIGURE``."""
+    written = report.model_dump(mode="json")
+    return {
+        f"{result['provider']['name']}/{result['benchmark']['name']}/{name}": float(value)
+        for result in written["results"]
+        for name, value in _figures(result)
+        if value is not None
+    }
+
+
+def _figures(result: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
+    if accuracy := result["accuracy"]:
+        yield "accuracy", accuracy["value"]
+        yield "accuracy.low", accuracy["ci95"][0]
+        yield "accuracy.high", accuracy["ci95"][1]
+    for name, part in {**result["by_group"], **result["by_type"]}.items():
+        if part["accuracy"]:
+            yield f"accuracy.{name}", part["accuracy"]["value"]
+    if messages := result["retrieval"]["message"]:
+        yield "mrr", messages["mrr"]
+        for cutoff, value in messages["recall"].items():
+            yield f"recall@{cutoff}", value
+    for name, f1 in result["f1"].items():
+        yield f"f1.{name}", f1["answerable"]["value"]
+    yield "context_tokens", result["context"]["tokens_mean"]
+    yield "errors", result["questions"]["errors"]
+    for phase in ("ingest", "indexing", "search", "answer", "judge"):
+        for figure in ("p50", "p95", "p99"):
+            yield f"{figure}.{phase}_ms", result["latency_ms"][phase][figure]
 
 
 def _outcome(job: Job, config: BenchmarkConfig) -> tuple[bool, bool]:

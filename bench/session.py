@@ -32,6 +32,7 @@ from reports import (
     read_progress,
     read_run,
     read_versions,
+    shown,
     sqlite_url,
     write_run,
 )
@@ -59,6 +60,8 @@ class RunSession:
     workers: int = 1
 
     def __post_init__(self) -> None:
+        if url := self.config.checkpoint_url:
+            self.command = self.command.replace(url, shown(url))
         self.run_id = check_run_id(self.run_id or self.config.run_id or new_run_id())
         self.cast = Cast.of(self.config)
         self.thresholds: list[Threshold] = [parse_threshold(text) for text in self.config.fail_under]

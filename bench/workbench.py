@@ -79,6 +79,11 @@ def known_types() -> set[str]:
     return {name for benchmark in known_classes(Benchmark, "bench").values() for name in benchmark.types}
 
 
+def benchmark_names() -> list[str]:
+    """The benchmarks that can be asked for by name."""
+    return sorted(known_classes(Benchmark, "bench"))
+
+
 def find_benchmark(name: str) -> type[Benchmark]:
     """The benchmark class of that name or dotted path; raises `schema.UnknownNameError`."""
     return find_class("benchmark", name, Benchmark, "bench")
@@ -134,6 +139,7 @@ class Workbench:
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._providers: dict[str, Provider] = {}
         self._jobs: dict[tuple[str, str, str], Job] = {}
+        self._failed: set[tuple[str, str, str]] = set()
         self._stopped = False
         self._expected: deque[tuple[str, Case]] = deque()
 
@@ -162,16 +168,16 @@ class Workbench:
     def retry(self, provider: str, case: Case) -> None:
         """Begin a question anew if it ended in an error; a verdict is never asked for again."""
         key = (provider, case.benchmark, case.id)
-        job = self._jobs.get(key)
-        if job is not None and job.failed:
+        if key in self._failed or (key in self._jobs and self._jobs[key].failed):
+            self._failed.discard(key)
             self._begin(key, case, again=True)
 
     def forget(self, provider: str, case: Case) -> None:
-        """Let go of what a reported question holds in memory, unless it may be asked again."""
+        """Let go of what a reported question holds in memory."""
         key = (provider, case.benchmark, case.id)
-        job = self._jobs.get(key)
-        if job is not None and not job.failed:
-            del self._jobs[key]
+        job = self._jobs.pop(key, None)
+        if job is not None and job.failed:
+            self._failed.add(key)
 
     def answer(self, provider: str, case: Case, results: tuple[SearchResult, ...]) -> Answer:
         """The answer from `results`: the one under way, or another one if a test has changed what was found."""

@@ -40,7 +40,7 @@ from reports.runs import (
     wrong_questions,
 )
 from reports.story import full_story, one_line, story
-from reports.tables import sqlite_url
+from reports.tables import shown, sqlite_url
 from reports.versions import VERSION, read_git, read_versions
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "read_progress",
     "read_run",
     "read_versions",
+    "shown",
     "sqlite_url",
     "story",
     "write_run",

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from reports import tables
 from reports.records import PHASES, BenchmarkRecord, ContainerRecord, Phase, QuestionRecord, Step, StepError
 from reports.writer import Writer
-from schema import Answer, Case, CheckpointError, SearchResult, Usage, Verdict
+from schema import Answer, Case, SearchResult, Usage, Verdict
 
 Row = sa.Row[Any]
 
@@ -201,7 +201,7 @@ class Checkpoint:
             with self._reading.begin() as connection:
                 return connection.execute(query, parameters).all()
         except sa.exc.SQLAlchemyError as error:
-            raise CheckpointError(f"the checkpoint at {self.url} cannot be read: {tables.cause(error)}") from error
+            raise tables.failure(self.url, "read", error) from error
 
     def _cases(self) -> Iterator[QuestionRecord]:
         columns = tables.questions.c

@@ -167,13 +167,7 @@ def test_text_in_several_lines_becomes_one(make: Callable[..., Caller]) -> None:
         (TimeoutError, "call"),
         (TimeoutError, "plain"),
         (StopIteration, "call"),
-        pytest.param(
-            StopIteration,
-            "plain",
-            marks=pytest.mark.xfail(
-                reason="a plain method that raises StopIteration (a bare next(...)) leaves its caller waiting for ever"
-            ),
-        ),
+        (StopIteration, "plain"),
     ],
 )
 def test_exceptions_that_mean_something_to_the_event_loop_are_told_like_others(

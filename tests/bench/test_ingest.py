@@ -123,7 +123,6 @@ def test_a_failed_ingest_is_an_error_of_its_questions_alone_and_is_mended_by_the
     workbench.close()
 
 
-@pytest.mark.xfail(reason="who did not ingest a container is told ProviderError, whatever its ingest ended with")
 def test_another_process_is_told_the_same_kind_of_failure(tmp_path: Path) -> None:
     world = World(limits=Limits(indexing_timeout=0.1), on_indexing=napping(60))
     bench = Bench(world, tmp_path, Small(haystacks=1, questions=1))
@@ -162,7 +161,6 @@ def test_an_ingest_that_is_cancelled_is_begun_anew(tmp_path: Path) -> None:
     assert len(world.stored["h0-run"]) == SESSIONS
 
 
-@pytest.mark.xfail(reason="Ingest ignores that Leases.indexed gave False, and searches what another still ingests")
 def test_who_lost_a_container_does_not_search_it_before_the_new_holder_is_done(tmp_path: Path) -> None:
     bench: Bench
 

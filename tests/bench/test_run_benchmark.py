@@ -81,7 +81,6 @@ def test_its_metrics_are_those_of_the_report(tmp_path: Path) -> None:
     assert len(result.jsonl.read_text().splitlines()) == 20
 
 
-@pytest.mark.xfail(reason="report.json is rounded when it is written, the report and metrics of run_benchmark are not")
 def test_its_metrics_are_those_of_report_json_to_the_last_digit(tmp_path: Path) -> None:
     result = run_benchmark(build_benchmark_config(runs_dir=tmp_path, run_id="run", **SIZE), "synthetic")
     written = Report.model_validate_json((tmp_path / "run" / "report.json").read_bytes())
@@ -180,7 +179,6 @@ def test_a_run_of_other_inputs_is_not_continued(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.xfail(reason="run_benchmark without any benchmark reports on nothing instead of saying what is missing")
 def test_no_benchmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="synthetic"):
         run_benchmark(build_benchmark_config(runs_dir=tmp_path))

@@ -154,3 +154,12 @@ class Contains(Judge):
             label="correct" if right else "wrong",
             explanation=f"{gold.ground_truth!r} is {'' if right else 'not '}in it",
         )
+
+
+class Talkative(First):
+    """Answers with twenty kilobytes."""
+
+    name = "talkative"
+
+    def answer(self, question: Question, results: Sequence[SearchResult]) -> Answer:
+        return Answer(hypothesis=question.id * 1200)

@@ -283,7 +283,6 @@ def test_no_message_shows_the_password(postgres_url: str) -> None:
     checkpoint.close()
 
 
-@pytest.mark.xfail(reason="Checkpoint.read puts the whole address, with its password, into its error", strict=True)
 def test_an_error_while_reading_does_not_show_the_password(postgres_url: str) -> None:
     checkpoint = make_run(postgres_url, "run", CASES)
     checkpoint.writer.submit(lambda connection: connection.exec_driver_sql("DROP TABLE steps, containers")).result()
@@ -347,7 +346,6 @@ def test_a_whole_run_on_postgresql_has_the_numbers_of_one_in_a_file(postgres_url
     assert "not-for-any-message" not in printed
 
 
-@pytest.mark.xfail(reason="the command in report.json is the whole command line, with the password of --checkpoint-url")
 def test_no_file_of_a_run_holds_the_password(postgres_url: str, tmp_path: Path) -> None:
     run_under_pytest(tmp_path, "one", "--checkpoint-url", postgres_url)
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
