@@ -11,6 +11,7 @@ from bench.selection import select
 from schema import Case, DataError, DataMissingError
 
 MARK = "benchmark_questions"
+_MISSING = "data-missing"
 
 
 class Unusable:
@@ -37,7 +38,7 @@ class Collection:
         try:
             cases = self._open(benchmark)
         except DataMissingError as error:
-            self._stand_in(metafunc, "data-missing", str(error), pytest.mark.skip(reason=str(error)))
+            self._stand_in(metafunc, _MISSING, str(error), pytest.mark.skip(reason=str(error)))
         except DataError as error:
             self._stand_in(metafunc, "data-unusable", str(error))
         else:
@@ -73,6 +74,11 @@ def unusable(items: list[pytest.Item]) -> str | None:
     return None
 
 
+def stands_in(node_id: str) -> bool:
+    """Whether the test of that id says that data are missing, and asks nothing."""
+    return node_id.endswith(f"[{_MISSING}]")
+
+
 def drop_empty(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop the placeholder that pytest makes where a benchmark has no question of what was asked for."""
     empty = [item for item in items if item.get_closest_marker(MARK) and _placeholder(item)]
@@ -87,5 +93,7 @@ def _placeholder(item: pytest.Item) -> bool:
 
 
 def _question(item: pytest.Item) -> object:
-    has_parameters = isinstance(item, pytest.Function) and hasattr(item, "callspec")
-    return item.callspec.params.get("question") if has_parameters else None
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return None
+    parameters: dict[str, object] = item.callspec.params
+    return parameters.get("question")

@@ -121,5 +121,6 @@ def provider_and_case(item: pytest.Item) -> tuple[str, Case] | None:
     """What a benchmark's test is about; None for any other item."""
     if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return None
-    case = item.callspec.params.get("question")
-    return (item.callspec.params["memory"], case) if isinstance(case, Case) else None
+    parameters: dict[str, object] = item.callspec.params
+    case = parameters.get("question")
+    return (str(parameters["memory"]), case) if isinstance(case, Case) else None

@@ -5,26 +5,24 @@ Nothing happens in a session that collects no benchmark's questions.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any  # what xdist hands a worker, and what a hook's call gave
 
 import pytest
 
 from bench.collection import MARK, Collection, add_keywords, drop_empty, unusable
-from bench.config import BenchmarkConfig
+from bench.controller import Controller, handed_to, report_refusal
 from bench.fixtures import WORKBENCH, answerer, asked, judge, memory, provider_and_case, question
 from bench.options import add_options, read_config
-from bench.parallel import Shards, share_of, upcoming_items, worker_number
+from bench.parallel import share_of, upcoming_items, worker_number
 from bench.plan import plan_lines
 from bench.resume import Resumption, about_benchmarks, remember, resume, take_over
 from bench.session import RunSession, each_once, keys_of
-from bench.workbench import LOOK_AHEAD
 from reports import (
     TELL,
     Checkpoint,
@@ -39,9 +37,6 @@ from reports import (
     story,
 )
 from schema import Case, CheckpointError, MemoryBenchError
-
-if TYPE_CHECKING:
-    from xdist.workermanage import WorkerController
 
 __all__ = ["answerer", "asked", "judge", "memory", "question"]
 
@@ -73,55 +68,55 @@ class BenchPlugin:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self.handed = json.loads(self.worker["memorybench"]) if self.worker else None
-        self.resumption: Resumption | None = None
-        self.session = self._session()
+        self.handed = handed_to(config)
+        self.session, self.resumption = self._session()
+        self.continues = self.resumption is not None and self.resumption.continues
         self.collection = Collection(self.session.config)
         self.selected: list[tuple[str, Case]] = []
         self.closing: Closing | None = None
         self.checkpoint: Checkpoint | None = None
         self.refused: str | None = None
-        self.shards: Shards | None = None
+        self.controller = None if self.worker else self._control_workers()
         self._positions: dict[pytest.Item, int] = {}
-        self._crashed: set[str] = set()
-        self._failures = 0
         self._tried: set[pytest.Item] = set()
 
     # --- before anything is run ------------------------------------------------------------------------------------
 
-    def _session(self) -> RunSession:
+    def _session(self) -> tuple[RunSession, Resumption | None]:
         if self.handed and self.worker:
-            if self.handed["selection"]:
-                take_over(self.config, self.handed["selection"])
+            if self.handed.selection:
+                take_over(self.config, self.handed.selection)
             count = int(self.worker["workercount"])
-            return RunSession(
-                BenchmarkConfig.model_validate(self.handed["config"]),
-                self.handed["command"],
-                run_id=self.handed["run_id"],
-                invocation=self.handed["invocation"],
-                started=self.handed["started"],
-                second_look_at=self.handed["second_look_at"],
+            session = RunSession(
+                self.handed.config,
+                self.handed.command,
+                run_id=self.handed.run_id,
+                invocation=self.handed.invocation,
+                started=self.handed.started,
+                second_look_at=self.handed.second_look_at,
                 worker=worker_number(self.worker["workerid"]) % count,
                 workers=count,
             )
+            return session, None
         try:
-            self.resumption = resumption = resume(self.config, BENCHMARKS)
+            resumption = resume(self.config, BENCHMARKS)
             if resumption:
                 take_over(self.config, resumption.selection)
             arguments = [str(argument) for argument in self.config.invocation_params.args]
-            return RunSession(
+            session = RunSession(
                 read_config(self.config, resumption.options if resumption else None),
                 shlex.join(["pytest", *arguments]),
                 run_id=(resumption.run_id if resumption else None) or "",
                 second_look_at=resumption.second_look_at if resumption else None,
             )
+            return session, resumption
         except MemoryBenchError as error:
             raise pytest.UsageError(str(error)) from error
 
-    @property
-    def _continues(self) -> bool:
-        """Whether ``--lf`` goes on with a run; then there is a report to write even if no question is left."""
-        return self.resumption is not None and self.resumption.run_id is not None
+    def _control_workers(self) -> Controller:
+        controller = Controller(self.config, self.session, self.resumption, BENCHMARKS, self._begin_closing)
+        self.config.pluginmanager.register(controller, "memorybench-controller")
+        return controller
 
     def pytest_report_header(self) -> list[str]:
         """What is being run, with what, and how far such numbers carry."""
@@ -164,7 +159,7 @@ class BenchPlugin:
         asked = [found for item in items if (found := provider_and_case(item))]
         self._leave_out(items)
         self.selected = [found for item in items if (found := provider_and_case(item))]
-        if self.config.option.collectonly or not (self.selected or (asked and self._continues)):
+        if self.config.option.collectonly or not (self.selected or (asked and self.continues)):
             return
         try:
             self._begin(self.selected if self.session.second_look_at else asked)
@@ -191,8 +186,10 @@ class BenchPlugin:
 
     def _leave_out(self, items: list[pytest.Item]) -> None:
         """Leave out what ``--lf`` need not ask."""
-        skip = {QuestionKey._make(key) for key in self.handed["skip"]} if self.handed else self._skip()
-        only = self._only()
+        source = self.handed or self.resumption
+        if source is None:
+            return
+        skip, only = source.skip, source.only
         if not skip and only is None:
             return
         keep: list[pytest.Item] = []
@@ -205,21 +202,12 @@ class BenchPlugin:
         items[:] = keep
         self.config.hook.pytest_deselected(items=out)
 
-    def _skip(self) -> frozenset[QuestionKey]:
-        return self.resumption.skip if self.resumption else frozenset()
-
-    def _only(self) -> set[QuestionKey] | frozenset[QuestionKey] | None:
-        if self.handed:
-            only = self.handed["only"]
-            return None if only is None else {QuestionKey._make(key) for key in only}
-        return self.resumption.only if self.resumption else None
-
     def _refuse(self, items: list[pytest.Item], reason: str) -> None:
         """Do nothing, and say why: here, or by way of the controller."""
         if not self.worker:
             raise pytest.UsageError(reason)
         items.clear()
-        self.config.workeroutput["memorybench_refused"] = reason  # type: ignore[attr-defined]  # xdist's, on workers only
+        report_refusal(self.config, reason)
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -233,7 +221,7 @@ class BenchPlugin:
 
     def _upcoming(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[tuple[str, Case]]:
         if self.handed:
-            following = upcoming_items(item.session, item, nextitem, queue=self.handed["queue"])
+            following = upcoming_items(item.session, item, nextitem, queue=self.handed.queue)
         else:
             following = islice(item.session.items, self._positions[item], None)
         for upcoming in following:
@@ -302,16 +290,15 @@ class BenchPlugin:
             except CheckpointError as error:
                 self.refused = self.refused or str(error)
         if self.worker and self.refused:
-            self._refuse([], self.refused)
-        if self.shards:
-            self.shards.stop()
+            report_refusal(self.config, self.refused)
+        if self.controller:
+            self.controller.stop()
         yield
-        if self.shards and self.shards.different:
-            self.refused = self.refused or (
-                "the workers collected different tests, and none was run: is there something random in them?"
-            )
+        if self.controller:
+            self.refused = self.refused or self.controller.say_why_none_ran()
         if self.closing is not None and self.checkpoint is not None:
             self._report(session, self.closing, self.checkpoint)
+            self.closing.failure = self.refused
         elif self.checkpoint is not None:
             self.checkpoint.close()
         if self.refused and not self.worker:
@@ -329,7 +316,7 @@ class BenchPlugin:
             correct = sum(result.accuracy.correct for result in report.results if result.accuracy)
             closing.remarks.append(f"asked again {again}, now correct {correct}")
         ended = [pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED]
-        if self._continues:
+        if self.continues:
             ended.append(pytest.ExitCode.NO_TESTS_COLLECTED)  # all was asked before, and only the report was missing
         if report.gate and session.exitstatus in ended:
             session.exitstatus = pytest.ExitCode.OK if report.gate.met else pytest.ExitCode.TESTS_FAILED
@@ -345,77 +332,10 @@ class BenchPlugin:
                 each_once(self.selected), self.collection.benchmarks, self.session.config, self.session.cast
             ):
                 terminalreporter.write_line(line)
-        if self.refused:
+        if self.refused and self.closing is None:
             terminalreporter.write_line(f"ERROR: {self.refused}", red=True)
 
     def pytest_unconfigure(self) -> None:
         """Let go of the checkpoint after the last line is written."""
         if self.closing is not None and self.checkpoint is not None:
             self.checkpoint.close()
-
-    # --- as the controller of workers ------------------------------------------------------------------------------
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_setupnodes(self, specs: list[object]) -> None:
-        """Learn how many workers there are; what is to be asked again is marked so before any of them begins."""
-        self.session.workers = len(specs)
-        if self.session.config.retry_from:
-            try:
-                self.session.open().close()
-            except MemoryBenchError as error:
-                raise pytest.UsageError(str(error)) from error
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: WorkerController) -> None:
-        """Hand a worker everything as it is now: nothing that it selects by may change while the run goes on."""
-        only = self._only()
-        node.workerinput["memorybench"] = json.dumps(
-            {
-                "config": self.session.config.model_dump(mode="json", exclude={"retry_from"}),
-                "command": self.session.command,
-                "run_id": self.session.run_id,
-                "invocation": self.session.invocation,
-                "started": self.session.started,
-                "second_look_at": self.session.second_look_at,
-                "selection": self.resumption.selection if self.resumption else None,
-                "skip": sorted(self._skip()),
-                "only": None if only is None else sorted(only),
-                "queue": self.config.getoption("dist", "no") != "worksteal",
-            }
-        )
-
-    @property
-    def _deals_shards(self) -> bool:
-        return self.config.getoption("dist", "no") == "load" and about_benchmarks(self.config, BENCHMARKS)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self) -> Shards | None:
-        """Deal contiguous shares, unless another distribution was asked for."""
-        workers = self.session.workers
-        window = LOOK_AHEAD * -(-self.session.config.in_flight // workers)
-        self.shards = Shards(workers, window, self.config) if self._deals_shards else None
-        return self.shards
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """After as many failures as ``-x`` or ``--maxfail`` allow, no worker begins another test."""
-        self._failures += report.failed
-        if self.shards and 0 < (self.config.getoption("maxfail") or 0) <= self._failures:
-            self.shards.stop()
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str) -> None:
-        """Ask the question at which a worker died again, once: one begun ahead of it may be what killed it."""
-        if self.shards and crashitem not in self._crashed:
-            self._crashed.add(crashitem)
-            self.shards.mark_test_pending(crashitem)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """The first worker to have collected has begun the run."""
-        if self.closing is None and (ids or self._continues) and self.session.exists:
-            self._begin_closing(len(ids))
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: WorkerController) -> None:
-        """Hear why a worker refused."""
-        self.refused = self.refused or (getattr(node, "workeroutput", None) or {}).get("memorybench_refused")

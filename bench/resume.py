@@ -43,6 +43,11 @@ class Resumption:
     only: frozenset[QuestionKey] | None = None
     second_look_at: str | None = None
 
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on with a run; then there is a report to write even if no question is left."""
+        return self.run_id is not None
+
 
 def remember(config: pytest.Config, settings: BenchmarkConfig, run_id: str) -> None:
     """Keep how this run was asked for; nothing where pytest has no cache."""

@@ -36,7 +36,7 @@ from reports import (
     sqlite_url,
     write_run,
 )
-from schema import Case, ConfigurationError
+from schema import Case, CheckpointError, ConfigurationError
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,7 +87,16 @@ class RunSession:
     @property
     def exists(self) -> bool:
         """Whether the run was begun before."""
-        return self.config.checkpoint_url is not None or (self.folder / "checkpoint.sqlite").is_file()
+        if self.config.checkpoint_url is None:
+            return (self.folder / "checkpoint.sqlite").is_file()
+        checkpoint = Checkpoint(self.url, self.run_id)
+        try:
+            read_run(checkpoint)
+        except CheckpointError:
+            return False
+        finally:
+            checkpoint.close()
+        return True
 
     def open(self) -> Checkpoint:
         """The run's record, begun if it is new.

@@ -23,13 +23,14 @@ class Closing:
     """Collects what is told of single questions, and closes the run.
 
     `stories` gives the account of a question; `show_wrong` says of how many it is printed. `report` and `folder` are
-    set when the run's report is written.
+    set when the run's report is written, `failure` is why it could not be or why the run had to be given up.
     """
 
     def __init__(self, show_wrong: int, stories: Callable[[TestOutcome], str]) -> None:
         self.report: Report | None = None
         self.folder: Path | None = None
         self.remarks: list[str] = []
+        self.failure: str | None = None
         self._show_wrong = show_wrong
         self._stories = stories
         self._wrong: list[TestOutcome] = []
@@ -62,6 +63,8 @@ class Closing:
                 terminalreporter.stats["error"] = [*rest, *told]
         self._questions(terminalreporter)
         self._run(terminalreporter)
+        if self.failure:
+            terminalreporter.write_line(f"ERROR: {self.failure}", red=True, bold=True)
 
     def _questions(self, terminal: pytest.TerminalReporter) -> None:
         wrong, errors = sorted(self._wrong, key=_place), sorted(self._errors, key=_place)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from reports.outcomes import CARRIER, outcome_of
+from reports.outcomes import outcome_of
 from reports.statistics import interval
 
 _REDRAW_SECONDS = 0.1
@@ -27,6 +27,7 @@ class Live:
         self._in_flight = in_flight
         self._containers = containers
         self._counted: Counter[str] = Counter()
+        self._failed = 0
         self._begun = time.monotonic()
         self._drawn = self._begun
         self._on_terminal = bool(reporter.isatty)
@@ -38,6 +39,7 @@ class Live:
         """Count it, and draw the line if it is time."""
         outcome = outcome_of(report)
         if outcome is None:
+            self._failed += report.failed
             return
         self._counted[outcome.word] += 1
         now = time.monotonic()
@@ -48,7 +50,8 @@ class Live:
             room = shutil.get_terminal_size().columns - 1
             self._reporter.rewrite(self.line(now, room), erase=True)
         else:
-            self._reporter.ensure_newline()
+            if self._reporter.currentfspath is None:
+                self._reporter.line("")  # letters of several workers stand there without the name of a file
             self._reporter.write_line(self.line(now))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -70,6 +73,7 @@ class Live:
             "accuracy": self._accuracy(done - self._counted["error"]),
             "in flight": f"up to {min(self._in_flight, self._total - done)} in flight",
             "errors": f"errors {self._counted['error']}",
+            "failed": f"tests failed {self._failed}" if self._failed else "",
             "left": f"{int(left // 60)}:{int(left % 60):02d} left",
         }
         for dispensable in ("in flight", "haystacks", "left", "accuracy"):
@@ -91,12 +95,10 @@ def _joined(parts: dict[str, str]) -> str:
 
 
 class Quiet:
-    """Keeps pytest from printing a letter for each question where the live line says it all."""
+    """Keeps pytest from printing a letter for each test where the live line says it all."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> Generator[None, object, object]:
+    def pytest_report_teststatus(self) -> Generator[None, object, object]:
         """The same status, with no letter."""
         status = yield
-        if getattr(report, CARRIER, None) and isinstance(status, tuple):
-            return status[0], "", status[2]
-        return status
+        return (status[0], "", status[2]) if isinstance(status, tuple) else status

@@ -7,12 +7,13 @@ left alone.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
 
 import pytest
 
-from schema import InfrastructureError, MemoryBenchError
+from schema import CheckpointError, InfrastructureError, MemoryBenchError
 
 WORDS = {
     "correct": (".", {"green": True}),
@@ -72,24 +73,38 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put the outcome on the report, and the story in the place of a traceback."""
-    report = yield
     outcome = item.stash.get(_OUTCOME, None)
-    if report.when != "call" or outcome is None:
-        return report
     raised = call.excinfo.value if call.excinfo else None
+    told = _tell(item, outcome, raised) if outcome and call.when == "call" else None
+    if told is None:
+        return (yield)
+    outcome, text = told
+    if raised is not None:
+        # A traceback costs pytest more than all the rest of a question, and nobody would see it.
+        setattr(item, "repr_failure", lambda _excinfo: text)  # noqa: B010  a method, on this item alone
+        if not item.config.getoption("usepdb"):
+            traceback.clear_frames(raised.__traceback__)  # they hold the search results, and outlive the test
+    report = yield
     if isinstance(raised, PhaseReached):
         report.outcome, report.longrepr = "passed", None
-    elif isinstance(raised, InfrastructureError) or (isinstance(raised, AssertionError) and outcome.word in _VERDICTS):
-        if TELL in item.config.stash:
-            outcome = item.config.stash[TELL](outcome)
-        report.longrepr = outcome.story or f"{type(raised).__name__}: {raised}"
-    elif isinstance(raised, MemoryBenchError):
-        told = f"{type(raised).__name__}: {raised}"
-        outcome, report.longrepr = replace(outcome, word="error", line=f"{outcome.question}  error  {told}"), told
-    elif raised is not None:
-        return report  # the test itself is broken: pytest's own traceback says more
     setattr(report, CARRIER, json.dumps(asdict(outcome), ensure_ascii=True))
     return report
+
+
+def _tell(item: pytest.Item, outcome: TestOutcome, raised: BaseException | None) -> tuple[TestOutcome, str] | None:
+    """The outcome as it is to be told, and the text of its failure; None for a test that is itself broken."""
+    if raised is None or isinstance(raised, PhaseReached):
+        return outcome, ""
+    named = f"{type(raised).__name__}: {raised}"
+    if isinstance(raised, InfrastructureError) or (isinstance(raised, AssertionError) and outcome.word in _VERDICTS):
+        if TELL in item.config.stash:
+            outcome = item.config.stash[TELL](outcome)
+        return outcome, outcome.story or named
+    if isinstance(raised, MemoryBenchError):
+        # without a record the run stops, and says why by itself
+        line = "it could not be recorded" if isinstance(raised, CheckpointError) else named
+        return replace(outcome, word="error", line=f"{outcome.question}  error  {line}"), named
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)

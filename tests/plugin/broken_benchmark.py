@@ -25,3 +25,8 @@ def test_looks_at_results(question: Question, memory: Memory) -> None:
     assert [found for found in results if found.timestamp and found.timestamp < long_ago], (
         "no result is older than the question"
     )
+
+
+@pytest.mark.benchmark_questions(benchmark=Synthetic)
+def test_mixes(question: Question, memory: Memory) -> None:
+    memory.search(question.model_copy(update={"text": "What else?"}))

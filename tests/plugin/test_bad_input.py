@@ -85,10 +85,10 @@ def test_a_folder_that_cannot_be_written_is_named(suite: Suite, workers: tuple[s
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two megabytes."""
+    """A disk of eight megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
     if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small disk can be mounted by root only")
     yield folder
@@ -98,10 +98,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @ALONE_AND_DIVIDED
 def test_a_full_disk_loses_nothing(suite: Suite, small_disk: Path, workers: tuple[str, ...]) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"\0" * 1_300_000)
+    ballast.write_bytes(b"\0" * 7_400_000)
     bench = ("bench", "--synthetic-sessions=20", "--synthetic-questions=60", f"--runs-dir={small_disk / 'runs'}")
-    # the provider keeps its own files elsewhere: it is the run's record that finds no room
-    ended = suite.run(*bench, "--provider=none", *WATCHED[1:], *FAT, *workers)
+    # the provider has no files: it is the run's record that finds no room
+    subjects = ("--provider=none", "--answering-model=subjects:Talkative", WATCHED[2])
+    ended = suite.run(*bench, *subjects, *workers)
     assert "Traceback" not in ended.output
     assert "INTERNALERROR" not in ended.output
     assert "is full" in refusal(ended) or "No space left" in refusal(ended)
@@ -114,12 +115,9 @@ def test_a_full_disk_loses_nothing(suite: Suite, small_disk: Path, workers: tupl
     assert report["results"][0]["questions"]["judged"] == 60
 
 
-FAT = ("--answering-model=subjects:Talkative",)
-
-
 @ALONE_AND_DIVIDED
 def test_a_disk_that_was_full_before_is_told_of(suite: Suite, small_disk: Path, workers: tuple[str, ...]) -> None:
-    (small_disk / "ballast").write_bytes(b"\0" * (2 * 1024 * 1024 - 4096))
+    (small_disk / "ballast").write_bytes(b"\0" * (8 * 1024 * 1024 - 4096))
     ended = suite.run("bench", *SMALL, *WATCHED, f"--runs-dir={small_disk / 'runs'}", *workers)
     assert str(small_disk / "runs") in refusal(ended)
     assert not suite.calls("search")
@@ -150,7 +148,7 @@ def test_a_bad_variable_is_named_too(suite: Suite) -> None:
 
 def test_a_checkpoint_that_is_none_is_named(suite: Suite) -> None:
     (suite.runs / "mine").mkdir(parents=True)
-    (suite.runs / "mine" / "checkpoint.sqlite").write_text("this is no database, it is only a text of some length\n" * 9)
+    (suite.runs / "mine" / "checkpoint.sqlite").write_text("this is no database, it is only a long text\n" * 9)
     for workers in ((), ("-n2",)):
         ended = suite.run("bench", *SMALL, *WATCHED, "--run-id=mine", *workers)
         assert "checkpoint.sqlite" in refusal(ended)

@@ -1,0 +1,152 @@
+"""The process that has workers, as xdist sees it: what they are handed, how tests are dealt, what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any  # Any: what pytest was asked to choose is for pytest to understand
+
+import pytest
+from pydantic import BaseModel
+
+from bench.collection import stands_in
+from bench.config import BenchmarkConfig
+from bench.parallel import Shards
+from bench.resume import Resumption, about_benchmarks
+from bench.session import RunSession
+from bench.workbench import LOOK_AHEAD
+from reports import QuestionKey
+from schema import MemoryBenchError
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+_KEY = "memorybench"
+_REFUSED = "memorybench_refused"
+
+
+class Handed(BaseModel):
+    """All that a worker selects and runs by; `queue` says that what it was sent is not taken back to be done elsewhere.
+
+    The rest is as in `RunSession` and `Resumption`.
+    """
+
+    config: BenchmarkConfig
+    command: str
+    run_id: str
+    invocation: str
+    started: float
+    second_look_at: str | None
+    selection: dict[str, Any] | None
+    skip: frozenset[QuestionKey]
+    only: frozenset[QuestionKey] | None
+    queue: bool
+
+
+def handed_to(config: pytest.Config) -> Handed | None:
+    """What this process was handed, if it is a worker."""
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    return Handed.model_validate_json(given[_KEY]) if given else None
+
+
+def report_refusal(config: pytest.Config, reason: str) -> None:
+    """In a worker: have the controller say why nothing could be done."""
+    config.workeroutput[_REFUSED] = reason  # type: ignore[attr-defined]  # xdist's, on workers only
+
+
+class Controller:
+    """Deals the questions of a run to workers; `begin` is told how many there are once the run is open.
+
+    `refused` is why nothing could be done, if so.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        session: RunSession,
+        resumption: Resumption | None,
+        benchmarks: Path,
+        begin: Callable[[int], None],
+    ) -> None:
+        self.config = config
+        self.session = session
+        self.resumption = resumption
+        self.refused: str | None = None
+        self._distribution: str = config.getoption("dist", "no")
+        self._deals_shards = self._distribution == "load" and about_benchmarks(config, benchmarks)
+        self._begin = begin
+        self._begun = False
+        self._shards: Shards | None = None
+        self._crashed: set[str] = set()
+        self._failures = 0
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: list[object]) -> None:
+        """Learn how many workers there are; what is to be asked again is marked so before any of them begins."""
+        self.session.workers = len(specs)
+        if self.session.config.retry_from:
+            try:
+                self.session.open().close()
+            except MemoryBenchError as error:
+                raise pytest.UsageError(str(error)) from error
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Hand a worker everything as it is now: nothing that it selects by may change while the run goes on."""
+        handed = Handed(
+            config=self.session.config.model_copy(update={"retry_from": None}),
+            command=self.session.command,
+            run_id=self.session.run_id,
+            invocation=self.session.invocation,
+            started=self.session.started,
+            second_look_at=self.session.second_look_at,
+            selection=self.resumption.selection if self.resumption else None,
+            skip=self.resumption.skip if self.resumption else frozenset(),
+            only=self.resumption.only if self.resumption else None,
+            queue=self._distribution != "worksteal",
+        )
+        node.workerinput[_KEY] = handed.model_dump_json()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self) -> Shards | None:
+        """Deal contiguous shares, unless another distribution was asked for."""
+        workers = self.session.workers
+        window = LOOK_AHEAD * -(-self.session.config.in_flight // workers)
+        self._shards = Shards(workers, window, self.config) if self._deals_shards else None
+        return self._shards
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """The first worker to have collected has begun the run."""
+        continues = self.resumption is not None and self.resumption.continues
+        if not self._begun and (ids or continues) and self.session.exists:
+            self._begun = True
+            self._begin(sum(not stands_in(node_id) for node_id in ids))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After as many failures as ``-x`` or ``--maxfail`` allow, no worker begins another test."""
+        self._failures += report.failed
+        if 0 < (self.config.getoption("maxfail") or 0) <= self._failures:
+            self.stop()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """Ask the question at which a worker died again, once: one begun ahead of it may be what killed it."""
+        if self._shards and crashitem not in self._crashed:
+            self._crashed.add(crashitem)
+            self._shards.mark_test_pending(crashitem)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Hear why a worker refused."""
+        self.refused = self.refused or (getattr(node, "workeroutput", None) or {}).get(_REFUSED)
+
+    def stop(self) -> None:
+        """Let workers begin nothing more."""
+        if self._shards:
+            self._shards.stop()
+
+    def say_why_none_ran(self) -> str | None:
+        """Why no test was run, if so."""
+        different = "the workers collected different tests, and none was run: is there something random in them?"
+        return self.refused or (different if self._shards and self._shards.different else None)
