@@ -26,6 +26,11 @@ class Asked:
         self._case = case
         self._note("error")
 
+    @property
+    def question(self) -> Question:
+        """What is asked, as a provider may see it."""
+        return self._case.question
+
     def search(self, question: Question) -> tuple[SearchResult, ...]:
         """What the provider finds, its haystack ingested and indexed once before, by whoever came first."""
         self._check(question)
@@ -86,10 +91,9 @@ class JudgeFace:
 
 
 @pytest.fixture
-def question(request: pytest.FixtureRequest) -> Question:
+def question(asked: Asked) -> Question:
     """The question that this test is about, as a provider may see it."""
-    case: Case = request.param
-    return case.question
+    return asked.question
 
 
 @pytest.fixture

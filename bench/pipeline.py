@@ -141,13 +141,13 @@ class Pipeline:
         """How many containers are being made ready."""
         return self._ingest.busy
 
-    async def run(self, job: Job, *, again: bool = False) -> None:
+    async def run(self, job: Job, stored: dict[str, StoredStep], *, again: bool = False) -> None:
         """Take a question as far as the run goes; what came of it, errors included, is in the job's futures.
 
-        Steps that are done are taken from the checkpoint. `again` also tries what failed before in this process.
+        Steps that are done are taken from `stored`, what the checkpoint has of the question. `again` also tries what
+        failed before in this process.
         """
         try:
-            stored = self._checkpoint.steps(self._key(job.case))
             await self._ready(job, stored, again=again)
             async with self._slots:
                 results = await self._until(1, job.searched, self.search, job.case, stored)

@@ -15,13 +15,14 @@ from typing import Any  # what xdist hands a worker, and what a hook's call gave
 
 import pytest
 
+import reports
 from bench.collection import MARK, Collection, add_keywords, drop_empty, unusable
 from bench.controller import Controller, handed_to, report_refusal
 from bench.fixtures import WORKBENCH, answerer, asked, judge, memory, provider_and_case, question
 from bench.options import add_options, read_config
 from bench.parallel import share_of, upcoming_items, worker_number
 from bench.plan import plan_lines
-from bench.resume import Resumption, about_benchmarks, remember, resume, take_over
+from bench.resume import Memory, Resumption, about_benchmarks, resume, take_over
 from bench.session import RunSession, each_once, keys_of
 from reports import (
     TELL,
@@ -34,7 +35,6 @@ from reports import (
     containers_ready,
     full_story,
     one_line,
-    story,
 )
 from schema import Case, CheckpointError, MemoryBenchError
 
@@ -76,6 +76,7 @@ class BenchPlugin:
         self.closing: Closing | None = None
         self.checkpoint: Checkpoint | None = None
         self.refused: str | None = None
+        self.memory = Memory(config)
         self.controller = None if self.worker else self._control_workers()
         self._positions: dict[pytest.Item, int] = {}
         self._tried: set[pytest.Item] = set()
@@ -139,6 +140,13 @@ class BenchPlugin:
             lines.append(f"  {self.resumption.told}")
         return lines
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Remember how the run is asked for before any of it is done: it may be killed at any moment."""
+        looks_only = self.config.option.collectonly or self.config.getoption("setupplan", False)
+        if not (self.worker or self.resumption or looks_only) and about_benchmarks(self.config, BENCHMARKS):
+            self.memory.keep(self.session.config, self.session.run_id, begun=False)
+
     # --- collection ------------------------------------------------------------------------------------------------
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -159,7 +167,8 @@ class BenchPlugin:
         asked = [found for item in items if (found := provider_and_case(item))]
         self._leave_out(items)
         self.selected = [found for item in items if (found := provider_and_case(item))]
-        if self.config.option.collectonly or not (self.selected or (asked and self.continues)):
+        looks_only = self.config.option.collectonly or self.config.getoption("setupplan", False)
+        if looks_only or not (self.selected or (asked and self.continues)):
             return
         try:
             self._begin(self.selected if self.session.second_look_at else asked)
@@ -262,7 +271,7 @@ class BenchPlugin:
 
     def _begin_closing(self, total: int) -> None:
         """Watch the run from here: remember it for ``--lf``, count, and show how far it is."""
-        remember(self.config, self.session.config, self.session.run_id)
+        self.memory.keep(self.session.config, self.session.run_id, begun=True)
         self.checkpoint = self.checkpoint or Checkpoint(self.session.url, self.session.run_id)
         self.closing = Closing(self.config.getoption("memorybench_show_wrong"), self._story)
         self.config.pluginmanager.register(self.closing, "memorybench-closing")
@@ -276,7 +285,7 @@ class BenchPlugin:
 
     def _story(self, outcome: TestOutcome) -> str:
         assert self.checkpoint is not None
-        return story(
+        return reports.story(
             self.checkpoint.question_record(QuestionKey(outcome.provider, outcome.benchmark, outcome.question))
         )
 
@@ -299,8 +308,10 @@ class BenchPlugin:
         if self.closing is not None and self.checkpoint is not None:
             self._report(session, self.closing, self.checkpoint)
             self.closing.failure = self.refused
-        elif self.checkpoint is not None:
-            self.checkpoint.close()
+        else:
+            self.memory.restore()
+            if self.checkpoint is not None:
+                self.checkpoint.close()
         if self.refused and not self.worker:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
@@ -315,10 +326,15 @@ class BenchPlugin:
             again = sum(result.questions.selected for result in report.results)
             correct = sum(result.accuracy.correct for result in report.results if result.accuracy)
             closing.remarks.append(f"asked again {again}, now correct {correct}")
-        ended = [pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED]
-        if self.continues:
-            ended.append(pytest.ExitCode.NO_TESTS_COLLECTED)  # all was asked before, and only the report was missing
-        if report.gate and session.exitstatus in ended:
+        if self.continues and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            # all was asked before, and only the report was missing: what stands in it decides
+            good = all(
+                not result.questions.errors
+                and (result.accuracy is None or result.accuracy.correct == result.accuracy.n)
+                for result in report.results
+            )
+            session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
+        if report.gate and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = pytest.ExitCode.OK if report.gate.met else pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,7 +19,7 @@ from bench.options import given_options
 from reports import Checkpoint, QuestionKey, RunRecord, open_run, read_progress, read_run, wrong_questions
 from schema import ConfigurationError, MemoryBenchError
 
-_KEY = "memorybench/last"
+_KEY = "memorybench/run"
 _FORGOTTEN = {"retry_from", "run_id"}
 _STOCK = ("lfplugin", "lfplugin-collwrapper")
 """What pytest's own ``--lf`` consists of."""
@@ -49,24 +49,40 @@ class Resumption:
         return self.run_id is not None
 
 
-def remember(config: pytest.Config, settings: BenchmarkConfig, run_id: str) -> None:
-    """Keep how this run was asked for; nothing where pytest has no cache."""
-    if config.pluginmanager.hasplugin("cacheprovider") and config.cache is not None:
-        asked = settings.model_dump(mode="json", include=settings.model_fields_set - _FORGOTTEN)
-        config.cache.set(
-            _KEY,
-            {
-                "run_id": run_id,
-                "runs_dir": str(settings.runs_dir.absolute()),
-                "options": asked,
-                "selection": {
-                    "args": [_absolute(config, argument) for argument in config.args],
-                    "keyword": config.option.keyword,
-                    "markexpr": config.option.markexpr,
-                    "deselect": config.option.deselect,
-                },
+class Memory:
+    """What is remembered of the last run, in pytest's cache; nothing where pytest has none."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._former: object = None
+        self._changed = False
+
+    def keep(self, settings: BenchmarkConfig, run_id: str, *, begun: bool) -> None:
+        """Keep how this run was asked for; `begun` says that there is a record of it."""
+        config = self._config
+        if not config.pluginmanager.hasplugin("cacheprovider") or config.cache is None:
+            return
+        if not self._changed:
+            self._former = config.cache.get(_KEY, None)
+            self._changed = True
+        last = {
+            "run_id": run_id,
+            "begun": begun,
+            "runs_dir": str(settings.runs_dir.absolute()),
+            "options": settings.model_dump(mode="json", include=settings.model_fields_set - _FORGOTTEN),
+            "selection": {
+                "args": [_absolute(config, argument) for argument in config.args],
+                "keyword": config.option.keyword,
+                "markexpr": config.option.markexpr,
+                "deselect": config.option.deselect,
             },
-        )
+        }
+        config.cache.set(_KEY, last)
+
+    def restore(self) -> None:
+        """Remember the run before, because this one was refused before it began."""
+        if self._changed and self._config.cache is not None:
+            self._config.cache.set(_KEY, self._former)
 
 
 def resume(config: pytest.Config, benchmarks: Path) -> Resumption | None:
@@ -81,6 +97,9 @@ def resume(config: pytest.Config, benchmarks: Path) -> Resumption | None:
         return None
     given = given_options(config)
     checkpoint = _open(last)
+    if checkpoint is None:
+        told = f"run {last['run_id']} was stopped before it began, and begins now"
+        return Resumption(_options(last), last["selection"], told, run_id=last["run_id"])
     try:
         run = _Last.read(checkpoint, last)
         if run.is_over and "retry_from" not in given:
@@ -117,13 +136,25 @@ def _absolute(config: pytest.Config, argument: str) -> str:
     return f"{(config.invocation_params.dir / path).resolve()}{colons}{rest}"
 
 
-def _open(last: Mapping[str, Any]) -> Checkpoint:
+def _open(last: Mapping[str, Any]) -> Checkpoint | None:
+    """The record of the last run; None if it was stopped before it had one."""
     try:
         if url := last["options"].get("checkpoint_url"):
-            return Checkpoint(url, last["run_id"])
-        return open_run(Path(last["runs_dir"]), last["run_id"])
+            checkpoint = Checkpoint(url, last["run_id"])
+        else:
+            checkpoint = open_run(Path(last["runs_dir"]), last["run_id"])
+        if not last["begun"]:
+            read_run(checkpoint)
     except MemoryBenchError as error:
+        if not last["begun"]:
+            return None
         raise ConfigurationError(f"--lf: {error} Without --lf a new run is begun.") from error
+    return checkpoint
+
+
+def _options(last: Mapping[str, Any]) -> dict[str, object]:
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in last["options"].items()}
+    return {**options, "runs_dir": last["runs_dir"]}
 
 
 @dataclass(frozen=True)
@@ -141,12 +172,11 @@ class _Last:
 
     @classmethod
     def read(cls, checkpoint: Checkpoint, last: Mapping[str, Any]) -> _Last:
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in last["options"].items()}
         record = read_run(checkpoint)
         return cls(
             record=record,
             runs_dir=Path(last["runs_dir"]),
-            options={**options, "runs_dir": last["runs_dir"]},
+            options=_options(last),
             selection=last["selection"],
             selected=frozenset(checkpoint.selected()),
             ended=frozenset(checkpoint.ended(record.until)),

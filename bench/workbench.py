@@ -138,8 +138,8 @@ class Workbench:
         self._background = BackgroundLoop()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._providers: dict[str, Provider] = {}
-        self._jobs: dict[tuple[str, str, str], Job] = {}
-        self._failed: set[tuple[str, str, str]] = set()
+        self._jobs: dict[QuestionKey, Job] = {}
+        self._failed: set[QuestionKey] = set()
         self._stopped = False
         self._expected: deque[tuple[str, Case]] = deque()
 
@@ -160,21 +160,20 @@ class Workbench:
 
     def job(self, provider: str, case: Case) -> Job:
         """The job of a question: begun now if it is not under way."""
-        key = (provider, case.benchmark, case.id)
-        if key not in self._jobs:
-            self._begin(key, case, again=False)
-        return self._jobs[key]
+        self._begin([(provider, case)])
+        return self._jobs[QuestionKey(provider, case.benchmark, case.id)]
 
     def retry(self, provider: str, case: Case) -> None:
         """Begin a question anew if it ended in an error; a verdict is never asked for again."""
-        key = (provider, case.benchmark, case.id)
+        key = QuestionKey(provider, case.benchmark, case.id)
         if key in self._failed or (key in self._jobs and self._jobs[key].failed):
             self._failed.discard(key)
-            self._begin(key, case, again=True)
+            self._jobs.pop(key, None)
+            self._begin([(provider, case)], again=True)
 
     def forget(self, provider: str, case: Case) -> None:
         """Let go of what a reported question holds in memory."""
-        key = (provider, case.benchmark, case.id)
+        key = QuestionKey(provider, case.benchmark, case.id)
         job = self._jobs.pop(key, None)
         if job is not None and job.failed:
             self._failed.add(key)
@@ -203,15 +202,25 @@ class Workbench:
     def look_ahead(self, upcoming: Iterable[tuple[str, Case]]) -> None:
         """Begin the questions that come next, and make the haystacks after them ready."""
         if len(self._jobs) <= self.window * 3 // 4:  # in strides: each look at what is begun already costs a little
-            for provider, case in islice(upcoming, self.window):
-                self.job(provider, case)
+            self._begin([(provider, case) for provider, case in islice(upcoming, self.window)])
         while self._expected and sum(pipeline.ingesting for pipeline in self._pipelines.values()) < INGEST_AHEAD:
             provider, case = self._expected.popleft()
             self._background.submit(self.pipeline(provider, case.benchmark).make_ready(case))
 
-    def _begin(self, key: tuple[str, str, str], case: Case, *, again: bool) -> None:
-        self._jobs[key] = job = Job(case)
-        job.task = self._background.submit(self.pipeline(key[0], case.benchmark).run(job, again=again))
+    def _begin(self, asked: Sequence[tuple[str, Case]], *, again: bool = False) -> None:
+        """Begin the questions that are not under way yet."""
+        new = {
+            key: case
+            for provider, case in asked
+            if (key := QuestionKey(provider, case.benchmark, case.id)) not in self._jobs
+        }
+        if not new:
+            return
+        stored = self.checkpoint.steps(new)
+        for key, case in new.items():
+            self._jobs[key] = job = Job(case)
+            pipeline = self.pipeline(key.provider, case.benchmark)
+            job.task = self._background.submit(pipeline.run(job, stored[key], again=again))
 
     def _container(self, provider: str, case: Case) -> str:
         return self.pipeline(provider, case.benchmark).container(case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple  # the columns of a row are known only when it is read
 
@@ -106,9 +106,15 @@ class Checkpoint:
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
-    def steps(self, key: QuestionKey) -> dict[str, StoredStep]:
-        """The steps of one question, by phase."""
-        return {row.phase: StoredStep(row.state, row.inputs, row.result) for row in self._rows_of(key)}
+    def steps(self, keys: Iterable[QuestionKey]) -> dict[QuestionKey, dict[str, StoredStep]]:
+        """The steps of these questions, by phase: read together, for that costs little more than reading one."""
+        found: dict[QuestionKey, dict[str, StoredStep]] = {key: {} for key in keys}
+        for provider, benchmark in dict.fromkeys((key.provider, key.benchmark) for key in found):
+            questions = [key.question for key in found if (key.provider, key.benchmark) == (provider, benchmark)]
+            for row in self._rows_of(provider, benchmark, questions):
+                step = StoredStep(row.state, row.inputs, row.result)
+                found[QuestionKey(provider, benchmark, row.question)][row.phase] = step
+        return found
 
     def save(self, key: QuestionKey, step: Step, *, inputs: str, result: str | None) -> Future[None]:
         """Record a step: done with its `result` (JSON), or ended in its error."""
@@ -158,14 +164,14 @@ class Checkpoint:
         """The selected questions with all that is done of them, in the selection's order, one at a time."""
         for record in self._cases():
             key = QuestionKey(record.provider, record.case.benchmark, record.case.id)
-            yield _complete(record, self._rows_of(key))
+            yield _complete(record, self._rows_of(key.provider, key.benchmark, [key.question]))
 
     def question_record(self, key: QuestionKey) -> QuestionRecord:
         """One selected question with all that is done of it."""
         columns = tables.questions.c
         mine = (columns.provider == key.provider, columns.benchmark == key.benchmark, columns.question == key.question)
         (row,) = self.read(sa.select(tables.questions).where(*mine))
-        return _complete(_selected(row), self._rows_of(key))
+        return _complete(_selected(row), self._rows_of(key.provider, key.benchmark, [key.question]))
 
     def container_records(self) -> Iterator[ContainerRecord]:
         """The containers of the run, as they were finally ingested."""
@@ -193,10 +199,11 @@ class Checkpoint:
         (table,) = query.columns_clause_froms
         return self._execute(query.where(table.c.run_id == self.run_id))
 
-    def _rows_of(self, key: QuestionKey) -> Sequence[Row]:
-        return self._execute(_STEPS_OF, {"run": self.run_id, **key._asdict()})
+    def _rows_of(self, provider: str, benchmark: str, questions: Sequence[str]) -> Sequence[Row]:
+        asked = {"run": self.run_id, "provider": provider, "benchmark": benchmark, "questions": questions}
+        return self._execute(_STEPS_OF, asked)
 
-    def _execute(self, query: sa.Select[Any], parameters: dict[str, str] | None = None) -> Sequence[Row]:
+    def _execute(self, query: sa.Select[Any], parameters: Mapping[str, object] | None = None) -> Sequence[Row]:
         try:
             with self._reading.begin() as connection:
                 return connection.execute(query, parameters).all()
@@ -218,7 +225,7 @@ _STEPS_OF = sa.select(tables.steps).where(
     tables.steps.c.run_id == sa.bindparam("run"),
     tables.steps.c.provider == sa.bindparam("provider"),
     tables.steps.c.benchmark == sa.bindparam("benchmark"),
-    tables.steps.c.question == sa.bindparam("question"),
+    tables.steps.c.question.in_(sa.bindparam("questions", expanding=True)),
 )
 
 

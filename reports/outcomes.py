@@ -84,7 +84,10 @@ def pytest_runtest_makereport(
         setattr(item, "repr_failure", lambda _excinfo: text)  # noqa: B010  a method, on this item alone
         if not item.config.getoption("usepdb"):
             traceback.clear_frames(raised.__traceback__)  # they hold the search results, and outlive the test
-    report = yield
+    try:
+        report = yield
+    finally:
+        vars(item).pop("repr_failure", None)  # the test may be run again, and then fail in another way
     if isinstance(raised, PhaseReached):
         report.outcome, report.longrepr = "passed", None
     setattr(report, CARRIER, json.dumps(asdict(outcome), ensure_ascii=True))

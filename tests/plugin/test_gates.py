@@ -62,7 +62,6 @@ def test_a_number_of_errors_is_a_gate_by_itself(suite: Suite) -> None:
     assert suite.run(*BROKEN, "--max-errors=2").status == MISSED
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
 @pytest.mark.parametrize(
     ("gate", "told"),
     [
@@ -75,8 +74,8 @@ def test_a_number_of_errors_is_a_gate_by_itself(suite: Suite) -> None:
     ],
     ids=lambda value: value if value.startswith("--") else "",
 )
-def test_a_gate_that_makes_no_sense_is_refused(suite: Suite, gate: str, told: str, workers: tuple[str, ...]) -> None:
-    ended = suite.run(*BENCH, gate, *workers)
+def test_a_gate_that_makes_no_sense_is_refused(suite: Suite, gate: str, told: str) -> None:
+    ended = suite.run(*BENCH, gate, "-n2")
     assert ended.status == pytest.ExitCode.USAGE_ERROR
     assert told in ended.about("ERROR")
     assert not suite.runs.exists()

@@ -6,10 +6,11 @@ import json
 import random
 import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
-from suite import ROOT, SMALL, WATCHED, Ended, Suite, comparable, kill_group
+from suite import ROOT, SMALL, WATCHED, Ended, Suite, comparable, kill_group, wait
 
 SLOW = ("bench", "--synthetic-sessions=20", "--synthetic-questions=40", "--provider=subjects:Slow", *WATCHED[1:])
 CHOSEN = ("-k", "synthetic and not abstention", "--top-k=20", "--in-flight=4")
@@ -110,6 +111,33 @@ def test_it_can_be_killed_again_and_again(suite: Suite, undisturbed: object) -> 
     assert max(suite.calls("ingest").values()) <= 1 + suite.calls("clear").total(), "twice only after clearing"
 
 
+@pytest.mark.parametrize(("workers", "moment"), [((), "cache/v/memorybench"), (("-n2",), "runs")], ids=["alone", "n2"])
+def test_a_run_killed_before_its_first_question_begins_anew(
+    suite: Suite, undisturbed: object, workers: tuple[str, ...], moment: str
+) -> None:
+    suite.run("bench", *SMALL, *WATCHED, "--limit=1")  # a former run, which is not to be mistaken for this one
+    begun = time.time_ns()
+    process = suite.start(*SLOW, *CHOSEN, "--run-id=mine", *workers)
+    wait(lambda: any(path.stat().st_mtime_ns > begun for path in (suite.folder / moment).glob("*")))
+    kill_group(process, signal.SIGKILL)
+    suite.end(process)
+    resumed = suite.run("--lf", *workers)
+    assert "run mine" in resumed.output
+    assert comparable(suite.report("mine")) == undisturbed
+
+
+def test_a_run_that_is_refused_leaves_the_one_before_in_mind(suite: Suite) -> None:
+    unfinished(suite)
+    (run_id,) = suite.run_ids
+    file = suite.folder / "file"
+    file.touch()
+    for workers in ((), ("-n2",)):
+        refused = suite.run("bench", *SMALL, *WATCHED, f"--runs-dir={file}", *workers)
+        assert refused.status == pytest.ExitCode.USAGE_ERROR
+    assert suite.run("bench", *SMALL, "-k", "nothing_like_it").status == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert f"resuming run {run_id}" in suite.run("--lf").output
+
+
 def test_a_run_killed_before_its_report_is_reported(suite: Suite, undisturbed: object) -> None:
     suite.run(*SLOW, *CHOSEN, "-n2", SLOW="0")
     (run_id,) = suite.run_ids
@@ -117,6 +145,7 @@ def test_a_run_killed_before_its_report_is_reported(suite: Suite, undisturbed: o
     for workers in ((), ("-n2",)):
         resumed = suite.run("--lf", *workers)
         assert "its report is to be written" in resumed.output
+        assert resumed.status == pytest.ExitCode.TESTS_FAILED, "some answers are wrong"
         assert comparable(suite.report()) == undisturbed
         assert suite.calls("judge").total() == ASKED
         (suite.runs / run_id / "report.json").unlink()

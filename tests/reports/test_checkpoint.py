@@ -81,7 +81,7 @@ def test_a_question_reads_back_as_it_was_saved(checkpoint: Checkpoint) -> None:
     record = checkpoint.question_record(question)
     assert (record.steps, record.results, record.answer, record.verdict) == (steps, results, answer, verdict)
     assert record.case == CASES[1]
-    assert checkpoint.steps(question)["answer"].inputs == "i"
+    assert checkpoint.steps([question])[question]["answer"].inputs == "i"
 
 
 def test_records_come_in_the_order_of_the_selection(url: str) -> None:
@@ -153,7 +153,7 @@ def test_asking_again_keeps_the_earlier_steps_and_forgets_the_later_ones(checkpo
     record = checkpoint.question_record(first)
     assert [step.phase for step in record.steps] == ["search"]
     assert (record.replayed, record.answer, record.verdict) == (True, None, None)
-    assert checkpoint.steps(first)["answer"].state == "again"
+    assert checkpoint.steps([first])[first]["answer"].state == "again"
     assert not checkpoint.ended("judge")
     other = checkpoint.question_record(second)
     assert not other.replayed
@@ -359,7 +359,7 @@ def test_two_runs_in_one_database_do_not_see_each_other(url: str) -> None:
     save(one, key(CASES[1]), Step(phase="judge", error=ERROR))
     Leases(one, "bm25", "locomo", "now").claim("c", "h")
     assert other.selected() == {key(case) for case in CASES}
-    assert not other.steps(key(CASES[0]))
+    assert not other.steps([key(CASES[0])])[key(CASES[0])]
     assert not any(record.steps for record in other.question_records())
     assert not list(other.container_records())
     assert Leases(other, "bm25", "locomo", "now").claim("c", "h").state.value == "mine"

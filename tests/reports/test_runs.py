@@ -110,7 +110,7 @@ def test_asking_again_accepts_other_inputs_from_there_on_only(checkpoint: Checkp
     for refused in ("ingest.isolation", "search.top_k", "suite.version", "selection.limit"):
         with pytest.raises(ConfigurationError, match=re.escape(refused)):
             begin(checkpoint, changed, PARTS | {refused: 20, "judge.judge": "lenient"}, "answer")
-    assert set(checkpoint.steps(key(CASES[0]))) == {"search", "answer", "judge"}
+    assert set(checkpoint.steps([key(CASES[0])])[key(CASES[0])]) == {"search", "answer", "judge"}
     assert checkpoint.ended("judge"), "a refusal asks nothing again"
     other = PARTS | {"answer.model": "large", "judge.judge": "lenient"}
     assert not begin(checkpoint, changed, other, "answer")
