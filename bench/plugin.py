@@ -328,11 +328,8 @@ class BenchPlugin:
             closing.remarks.append(f"asked again {again}, now correct {correct}")
         if self.continues and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             # all was asked before, and only the report was missing: what stands in it decides
-            good = all(
-                not result.questions.errors
-                and (result.accuracy is None or result.accuracy.correct == result.accuracy.n)
-                for result in report.results
-            )
+            wrong = sum(result.accuracy.n - result.accuracy.correct for result in report.results if result.accuracy)
+            good = not wrong and not any(result.questions.errors for result in report.results)
             session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
         if report.gate and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = pytest.ExitCode.OK if report.gate.met else pytest.ExitCode.TESTS_FAILED

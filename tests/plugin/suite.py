@@ -63,7 +63,6 @@ class Suite:
             "WATCHED": str(folder),
             "MEMORYBENCH_DATA": str(folder / "nothing"),
             "MEMORYBENCH_RUNS_DIR": str(self.runs),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def command(self, *arguments: str) -> list[str]:
