@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar  # Any: a provider's methods take whate
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from bench.limits import Limiter
+from bench.limits import InFlight, Limiter
 from schema import InfrastructureError
 
 T = TypeVar("T")
@@ -41,18 +42,29 @@ class Done(Generic[T]):
 class Caller:
     """Makes the calls to one service: within its limits, in a thread where it is written without ``async``.
 
-    `failure` is the error that an exception of any other kind is turned into.
+    `failure` is the error that an exception of any other kind is turned into. `in_flight` bounds what the process has
+    under way of all services; a call holds a place in it while the service works, and not while it waits to try again.
     """
 
-    def __init__(self, limiter: Limiter, threads: Executor, failure: type[InfrastructureError]) -> None:
+    def __init__(
+        self,
+        limiter: Limiter,
+        threads: Executor,
+        failure: type[InfrastructureError],
+        in_flight: InFlight | None = None,
+    ) -> None:
+        self._in_flight = in_flight or InFlight(sys.maxsize)
         self._limiter = limiter
         self._threads = threads
         self._failure = failure
 
-    async def call(self, method: Callable[..., Any], *arguments: object) -> Done[Any]:
-        """Call `method` until it succeeds, an error is not transient, or five attempts are used up."""
+    async def call(self, method: Callable[..., Any], *arguments: object, place: int = 0) -> Done[Any]:
+        """Call `method` until it succeeds, an error is not transient, or five attempts are used up.
+
+        Of the calls that wait for the process to have less in flight, the lowest `place` goes first.
+        """
         begun = time.perf_counter()
-        clock = _Clock()
+        clock = _Clock(place)
         value, error = None, None
         try:
             value = await self._attempt(clock, method, arguments)
@@ -82,6 +94,7 @@ class Caller:
 
     async def _attempt(self, clock: _Clock, method: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
         async with self._limiter.slot():
+            await self._in_flight.take(clock.place)
             clock.attempts += 1
             try:
                 value = await self._timed(clock, method, arguments)
@@ -92,6 +105,8 @@ class Caller:
             except Exception as error:
                 text = " ".join(str(error).split())
                 raise self._failure(f"{type(error).__name__}: {text}") from error
+            finally:
+                self._in_flight.give_back()
             self._limiter.succeeded()
             return value
 
@@ -120,9 +135,10 @@ class Caller:
 
 
 class _Clock:
-    """Times the last attempt and counts them all."""
+    """Times the last attempt of a call and counts them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: int) -> None:
+        self.place = place
         self.service_ms = 0.0
         self.attempts = 0
         self._begun = 0.0

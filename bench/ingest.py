@@ -12,19 +12,20 @@ from reports import HEARTBEAT_SECONDS, ClaimState, Leases, StepError
 from schema import Haystack, IndexingTimeoutError, ProviderError, Session, estimate_tokens
 
 _POLL_SECONDS = (0.05, 1.0)
+_FIRST = -1
+"""The place of an ingest: before all questions, for many of them wait for it."""
 
 
 class Ingest:
     """The containers of one provider over one benchmark in this process.
 
-    `slots` bounds what the process has in flight: an ingest takes one for each session under way, waiting takes none.
+    A session under way counts as in flight, and goes before all questions; waiting for an ingest counts as nothing.
     """
 
-    def __init__(self, provider: Provider, caller: Caller, leases: Leases, slots: asyncio.Semaphore) -> None:
+    def __init__(self, provider: Provider, caller: Caller, leases: Leases) -> None:
         self._provider = provider
         self._caller = caller
         self._leases = leases
-        self._slots = slots
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -104,8 +105,7 @@ class Ingest:
             for ordinal, session in ordered:
                 counted[0] += len(session.messages)
                 counted[1] += sum(estimate_tokens(message.rendered()) for message in session.messages)
-                async with self._slots:
-                    done = await self._caller.call(self._provider.ingest, container, session)
+                done = await self._caller.call(self._provider.ingest, container, session, place=_FIRST)
                 if done.error:
                     raise done.error
                 self._leases.session_done(container, ordinal, done.service_ms, done.attempts)
@@ -120,7 +120,7 @@ class Ingest:
         return counted[0], counted[1]
 
     async def _must(self, method: Callable[[str], object], container: str) -> float:
-        done = await self._caller.call(method, container)
+        done = await self._caller.call(method, container, place=_FIRST)
         if done.error:
             raise done.error
         return done.service_ms

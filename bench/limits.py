@@ -16,6 +16,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
 
 LONGEST_PAUSE_SECONDS = 120.0
@@ -162,6 +164,41 @@ class AdaptiveLimit:
             if not turn.done():  # else it was cancelled
                 self._active += 1
                 turn.set_result(None)
+
+
+class InFlight:
+    """What a process may have under way at once: `most` calls, and of those that wait the lowest place goes first.
+
+    So a question that was begun goes on before another one begins.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._arrivals = count()
+
+    async def take(self, place: int) -> None:
+        """Wait until a call may be under way."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (place, next(self._arrivals), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """One call less is under way."""
+        while self._waiting:
+            _place, _arrival, turn = heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class Limiter:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bench.attempts import Caller, Done
 from bench.base import Benchmark
 from bench.ingest import Ingest
-from bench.limits import Limiter
+from bench.limits import InFlight, Limiter
 from judges import Judge
 from llms import Answerer
 from providers import Ceiling, Limits, Provider
@@ -28,10 +28,15 @@ Said = TypeVar("Said", Answer, Verdict)
 
 
 class Job:
-    """One question on its way: a future for each thing that will come of it, for any thread to wait on."""
+    """One question on its way: a future for each thing that will come of it, for any thread to wait on.
 
-    def __init__(self, case: Case) -> None:
+    `stored` is what the checkpoint has of it already, `place` its turn among the questions of this process.
+    """
+
+    def __init__(self, case: Case, stored: dict[str, StoredStep], place: int) -> None:
         self.case = case
+        self.stored = stored
+        self.place = place
         self.ingested: Future[None] = Future()
         self.searched: Future[tuple[SearchResult, ...]] = Future()
         self.answered: Future[Answer] = Future()
@@ -66,8 +71,8 @@ class Services:
     """What one process may have under way: `in_flight` in all, and each service within its own limits."""
 
     def __init__(self, *, in_flight: int, workers: int, folder: Path) -> None:
-        self.slots = asyncio.Semaphore(in_flight)
         self._in_flight = in_flight
+        self._under_way = InFlight(in_flight)
         self._workers = workers
         self._folder = folder
         self._callers: dict[str, Caller] = {}
@@ -90,7 +95,7 @@ class Services:
         pool = ThreadPoolExecutor(most, thread_name_prefix=name)
         self._limiters.append(limiter)
         self._pools.append(pool)
-        self._callers[name] = Caller(limiter, pool, failure)
+        self._callers[name] = Caller(limiter, pool, failure, self._under_way)
         return self._callers[name]
 
     def close(self) -> None:
@@ -113,7 +118,6 @@ class Pipeline:
         answerer: Answerer,
         judge: Judge,
         callers: tuple[Caller, Caller, Caller],
-        slots: asyncio.Semaphore,
         checkpoint: Checkpoint,
         invocation: str,
         top_k: int,
@@ -127,34 +131,31 @@ class Pipeline:
         self._answerer = answerer
         self._judge = judge
         self._search_caller, self._answer_caller, self._judge_caller = callers
-        self._slots = slots
         self._checkpoint = checkpoint
         self._top_k = top_k
         self._per_question = per_question
         self._last = PHASES.index(until)
         self._inputs = inputs
         leases = Leases(checkpoint, provider_name, benchmark.name, invocation)
-        self._ingest = Ingest(provider, self._search_caller, leases, slots)
+        self._ingest = Ingest(provider, self._search_caller, leases)
 
     @property
     def ingesting(self) -> int:
         """How many containers are being made ready."""
         return self._ingest.busy
 
-    async def run(self, job: Job, stored: dict[str, StoredStep], *, again: bool = False) -> None:
+    async def run(self, job: Job, *, again: bool = False) -> None:
         """Take a question as far as the run goes; what came of it, errors included, is in the job's futures.
 
-        Steps that are done are taken from `stored`, what the checkpoint has of the question. `again` also tries what
-        failed before in this process.
+        Steps that are recorded are not done again. `again` also tries what failed before in this process.
         """
         try:
-            await self._ready(job, stored, again=again)
-            async with self._slots:
-                results = await self._until(1, job.searched, self.search, job.case, stored)
-                if results is not None:
-                    answer = await self._until(2, job.answered, self.answer, job.case, results, stored)
-                    if answer is not None:
-                        await self._until(3, job.judged, self.judge, job.case, answer, stored)
+            await self._ready(job, again=again)
+            results = await self._until(1, job.searched, self.search, job)
+            if results is not None:
+                answer = await self._until(2, job.answered, self.answer, job, results)
+                if answer is not None:
+                    await self._until(3, job.judged, self.judge, job, answer)
         except BaseException as error:
             job.fail(error)
             if not isinstance(error, InfrastructureError):
@@ -164,58 +165,56 @@ class Pipeline:
         """Ingest and index the haystack of `case`, unless that is done."""
         await self._ingest.ready(self.container(case), self._benchmark.haystack(case.haystack), again=again)
 
-    async def search(self, case: Case, stored: dict[str, StoredStep] | None = None) -> tuple[SearchResult, ...]:
+    async def search(self, job: Job) -> tuple[SearchResult, ...]:
         """What the provider finds for the question."""
-        container = self.container(case)
+        case = job.case
         inputs = _digest(self._inputs["search"], case.question.model_dump_json(), case.haystack)
-        if (found := _reuse(stored, "search", inputs)) is not None:
+        if (found := _recorded(job, "search", inputs)) is not None:
             return RESULTS.validate_json(found)
+        arguments: tuple[object, ...] = (case.question, self._top_k)
+        search: Callable[..., object] = self._provider.search
         if isinstance(self._provider, Ceiling):
-            call = self._search_caller.call(
-                self._provider.search_gold, container, case.question, case.gold, self._top_k
-            )
-        else:
-            call = self._search_caller.call(self._provider.search, container, case.question, self._top_k)
-        done = await call
+            arguments, search = (case.question, case.gold, self._top_k), self._provider.search_gold
+        done = await self._search_caller.call(search, self.container(case), *arguments, place=job.place)
         results: tuple[SearchResult, ...] = tuple(done.value or ())
         await self._save(case, "search", inputs, done, RESULTS.dump_json(results).decode())
         return results
 
-    async def answer(
-        self, case: Case, results: Sequence[SearchResult], stored: dict[str, StoredStep] | None = None
-    ) -> Answer:
+    async def answer(self, job: Job, results: Sequence[SearchResult]) -> Answer:
         """What the answering model makes of `results`."""
+        question = job.case.question
         read = RESULTS.dump_json(tuple(results)).decode()
-        inputs = _digest(self._inputs["answer"], case.question.model_dump_json(), read)
-        if (found := _reuse(stored, "answer", inputs)) is not None:
+        inputs = _digest(self._inputs["answer"], question.model_dump_json(), read)
+        if (found := _recorded(job, "answer", inputs)) is not None:
             return Answer.model_validate_json(found)
-        done: Done[Answer] = await self._answer_caller.call(self._answerer.answer, case.question, results)
-        return await self._saved(case, "answer", inputs, done)
+        done: Done[Answer] = await self._answer_caller.call(self._answerer.answer, question, results, place=job.place)
+        return await self._saved(job.case, "answer", inputs, done)
 
-    async def judge(self, case: Case, answer: Answer, stored: dict[str, StoredStep] | None = None) -> Verdict:
+    async def judge(self, job: Job, answer: Answer) -> Verdict:
         """How the judge grades `answer`."""
-        inputs = _digest(
-            self._inputs["judge"], case.question.model_dump_json(), case.gold.model_dump_json(), answer.hypothesis
-        )
-        if (found := _reuse(stored, "judge", inputs)) is not None:
+        question, gold = job.case.question, job.case.gold
+        inputs = _digest(self._inputs["judge"], question.model_dump_json(), gold.model_dump_json(), answer.hypothesis)
+        if (found := _recorded(job, "judge", inputs)) is not None:
             return Verdict.model_validate_json(found)
-        done: Done[Verdict] = await self._judge_caller.call(self._judge.evaluate, case.question, case.gold, answer)
-        return await self._saved(case, "judge", inputs, done)
+        done: Done[Verdict] = await self._judge_caller.call(
+            self._judge.evaluate, question, gold, answer, place=job.place
+        )
+        return await self._saved(job.case, "judge", inputs, done)
 
     def container(self, case: Case) -> str:
         """The name of the container that `case` is searched in."""
         own = f"-{case.question.id}" if self._per_question else ""
         return f"{case.haystack}{own}-{self._checkpoint.run_id}"
 
-    async def _ready(self, job: Job, stored: dict[str, StoredStep], *, again: bool) -> None:
-        search = stored.get("search")
+    async def _ready(self, job: Job, *, again: bool) -> None:
+        search = job.stored.get("search")
         if search is None or search.state != "done":
             try:
                 await self.make_ready(job.case, again=again)
             except InfrastructureError as error:
                 failed: Done[None] = Done(None, error, 0.0, 0.0, 1)
                 await self._save(job.case, "ingest", "", failed, None)
-        ingest = stored.get("ingest")
+        ingest = job.stored.get("ingest")
         if self._last == 0 or (ingest is not None and ingest.state != "done"):
             done: Done[None] = Done(None, None, 0.0, 0.0, 1)
             await self._save(job.case, "ingest", "", done, "null")
@@ -265,8 +264,9 @@ def fingerprint_of(record: object) -> str:
     return _digest(json.dumps(record, sort_keys=True))
 
 
-def _reuse(stored: dict[str, StoredStep] | None, phase: Phase, inputs: str) -> str | None:
-    step = (stored or {}).get(phase)
+def _recorded(job: Job, phase: Phase, inputs: str) -> str | None:
+    """The result of a step that was done with the same inputs."""
+    step = job.stored.get(phase)
     return step.result if step is not None and step.state == "done" and step.inputs == inputs else None
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from bench.background import BackgroundLoop
@@ -140,6 +140,7 @@ class Workbench:
         self._providers: dict[str, Provider] = {}
         self._jobs: dict[QuestionKey, Job] = {}
         self._failed: set[QuestionKey] = set()
+        self._places = count()
         self._stopped = False
         self._expected: deque[tuple[str, Case]] = deque()
 
@@ -184,7 +185,7 @@ class Workbench:
         if results == job.searched.result():
             return job.answered.result()
         job.stop()
-        return self._background.run(self.pipeline(provider, case.benchmark).answer(case, results))
+        return self._background.run(self.pipeline(provider, case.benchmark).answer(job, results))
 
     def judge(self, provider: str, case: Case, answer: Answer) -> Verdict:
         """The verdict on `answer`: the one under way, or another one if a test has changed the answer."""
@@ -192,7 +193,7 @@ class Workbench:
         if not job.stopped and answer == job.answered.result():
             return job.judged.result()
         job.stop()
-        return self._background.run(self.pipeline(provider, case.benchmark).judge(case, answer))
+        return self._background.run(self.pipeline(provider, case.benchmark).judge(job, answer))
 
     def expect(self, order: Iterable[tuple[str, Case]]) -> None:
         """Say which questions this process will probably get, so that their haystacks can be made ready ahead."""
@@ -218,9 +219,9 @@ class Workbench:
             return
         stored = self.checkpoint.steps(new)
         for key, case in new.items():
-            self._jobs[key] = job = Job(case)
+            self._jobs[key] = job = Job(case, stored[key], next(self._places))
             pipeline = self.pipeline(key.provider, case.benchmark)
-            job.task = self._background.submit(pipeline.run(job, stored[key], again=again))
+            job.task = self._background.submit(pipeline.run(job, again=again))
 
     def _container(self, provider: str, case: Case) -> str:
         return self.pipeline(provider, case.benchmark).container(case)
@@ -261,7 +262,6 @@ class Workbench:
                 services.caller(f"answerer-{answerer.name}", answering, ModelError),
                 services.caller(f"judge-{judge.name}", judging, JudgeError),
             ),
-            slots=services.slots,
             checkpoint=self.checkpoint,
             invocation=self._invocation,
             top_k=self.config.top_k,

@@ -70,7 +70,7 @@ def main() -> None:
     if options.locomo:
         selection = ["-k", "locomo and not adversarial"]
     else:
-        selection = ["-k", "synthetic", "--synthetic-questions", str(QUESTIONS), "--synthetic-sessions", "272"]
+        selection = ["-k", "synthetic", "--synthetic-questions", str(QUESTIONS), "--synthetic-sessions", "64"]
     print(f"{'delay':>6} {'workers':>8} {'calls':>6} {'ideal s':>8} {'window s':>9} {'ratio':>6} {'wall s':>7} "
           f"{'most':>5} {'CPU ms a question':>18}")  # fmt: skip
     for round_number in range(options.rounds):

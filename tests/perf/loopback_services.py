@@ -51,10 +51,10 @@ class _Asking:
 
 
 class LoopbackProvider(_Asking, Provider):
-    """A memory system behind HTTP whose sessions may be ingested 32 at a time."""
+    """A memory system behind HTTP whose sessions may be ingested 64 at a time."""
 
     name: ClassVar[str] = "loopback"
-    limits: ClassVar[Limits] = Limits(sessions=32)
+    limits: ClassVar[Limits] = Limits(sessions=64)
 
     async def ingest(self, container: str, session: Session) -> None:
         """One call a session."""
