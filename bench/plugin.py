@@ -15,7 +15,6 @@ from typing import Any  # what xdist hands a worker, and what a hook's call gave
 
 import pytest
 
-import reports
 from bench.collection import MARK, Collection, add_keywords, drop_empty, unusable
 from bench.controller import Controller, handed_to, report_refusal
 from bench.fixtures import WORKBENCH, answerer, asked, judge, memory, provider_and_case, question
@@ -35,6 +34,7 @@ from reports import (
     containers_ready,
     full_story,
     one_line,
+    short_story,
 )
 from schema import Case, CheckpointError, MemoryBenchError
 
@@ -285,7 +285,7 @@ class BenchPlugin:
 
     def _story(self, outcome: TestOutcome) -> str:
         assert self.checkpoint is not None
-        return reports.story(
+        return short_story(
             self.checkpoint.question_record(QuestionKey(outcome.provider, outcome.benchmark, outcome.question))
         )
 

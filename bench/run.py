@@ -61,7 +61,7 @@ def run_benchmark(
     selected = [
         (provider, case)
         for benchmark in opened.values()
-        for provider in config.provider
+        for provider in dict.fromkeys(config.provider)
         for case in select(benchmark.cases(), config)
     ]
     checkpoint = session.open()

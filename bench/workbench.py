@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -307,9 +308,12 @@ class Workbench:
     async def _close_services(self) -> None:
         used = [*self._providers.values(), *(self.__dict__.get("_models") or ())]
         for one in used:
-            closing = one.close()
-            if closing is not None:
-                await closing
+            try:
+                closing = one.close()
+                if closing is not None:
+                    await closing
+            except Exception as error:  # noqa: BLE001  what it was asked for is done; its report must not be lost to this
+                logging.getLogger(__name__).warning("%s did not close: %r", type(one).__name__, error)
 
 
 def _bounded(concurrency: int | None, offline: bool) -> Limits:

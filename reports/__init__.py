@@ -39,7 +39,7 @@ from reports.runs import (
     read_run,
     wrong_questions,
 )
-from reports.story import full_story, one_line, story
+from reports.story import full_story, one_line, short_story
 from reports.tables import shown, sqlite_url
 from reports.versions import VERSION, read_git, read_versions
 
@@ -93,9 +93,9 @@ __all__ = [
     "read_progress",
     "read_run",
     "read_versions",
+    "short_story",
     "shown",
     "sqlite_url",
-    "story",
     "write_run",
     "wrong_questions",
 ]

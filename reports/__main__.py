@@ -17,7 +17,7 @@ from typing import NoReturn
 from reports.listing import Overview, Wanted, clock, failures, newest_run, overview
 from reports.model import report_schema
 from reports.runs import list_runs, open_run
-from reports.story import full_story, story
+from reports.story import full_story, short_story
 from schema import CheckpointError, ConfigurationError, MemoryBenchError
 
 
@@ -181,7 +181,7 @@ def _failures(chosen: argparse.Namespace, run_id: str) -> Iterator[str]:
         for record in islice(failures(checkpoint, wanted), chosen.limit):
             if shown:
                 yield ""
-            yield full_story(record) if chosen.full else story(record)
+            yield full_story(record) if chosen.full else short_story(record)
             shown += 1
         if not shown:
             what = "ended in an error" if chosen.errors_only else "was answered wrongly or ended in an error"

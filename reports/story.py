@@ -38,7 +38,7 @@ def one_line(record: QuestionRecord, columns: int = COLUMNS) -> str:
     return _cut(f"{head}{asked} expected {expected}, got {got}", columns)
 
 
-def story(record: QuestionRecord) -> str:
+def short_story(record: QuestionRecord) -> str:
     """The question's story in at most 15 lines of at most 120 characters."""
     lines = [_cut(line, COLUMNS) for line in _lines(record, SHOWN_RESULTS)]
     return "\n".join(lines[:LINES])

@@ -9,7 +9,7 @@ from made_records import asked, case, failed, found, waiting
 from syrupy.assertion import SnapshotAssertion
 
 from reports.records import QuestionRecord
-from reports.story import full_story, one_line, outcome, story
+from reports.story import full_story, one_line, outcome, short_story
 from schema import Answer, SearchResult, Verdict
 
 LONG = "the quick brown fox jumps over the lazy dog " * 20
@@ -42,7 +42,7 @@ STORIES = {
 @pytest.mark.parametrize("name", STORIES)
 def test_story_and_line(name: str, snapshot: SnapshotAssertion) -> None:
     record = STORIES[name]
-    told = story(record)
+    told = short_story(record)
     assert len(told.splitlines()) <= 15
     assert max(map(len, told.splitlines())) <= 120
     assert len(one_line(record)) <= 120
@@ -72,7 +72,7 @@ def test_no_text_breaks_the_lines(text: str, columns: int) -> None:
         answer=Answer(hypothesis=text),
         verdict=Verdict(label="wrong", explanation=text),
     )
-    told = story(record)
+    told = short_story(record)
     assert len(told.split("\n")) == len(told.splitlines()) <= 15
     assert "\x1b" not in full_story(record)
     assert len(one_line(record, columns)) <= columns
