@@ -23,6 +23,7 @@ from reports.checkpoint import Checkpoint
 from reports.records import StepError
 
 HEARTBEAT_SECONDS = 5.0
+_SESSIONS_AT_ONCE = 200
 DEAD_AFTER_SECONDS = 60.0
 
 
@@ -91,6 +92,7 @@ class Leases:
         self._invocation = invocation
         self._owner = _new_owner()
         self._failures: dict[str, BaseException] = {}
+        self._sessions: dict[str, list[dict[str, object]]] = {}
         # built once: making a statement costs more than executing it
         self._beat = self._update_held(sa.bindparam("its_container")).values(heartbeat=tables.now(checkpoint.engine))
         self._insert_session = sa.insert(tables.sessions)
@@ -112,15 +114,27 @@ class Leases:
 
     async def beat(self, container: str) -> bool:
         """Show that the holder lives; False if the container is no longer in its hands."""
+        self._write_sessions(container)
         return await self._as_holder(container, self._beat)
 
     def session_done(self, container: str, ordinal: int, service_ms: float, attempts: int) -> None:
-        """Record that a session is in the container, if that is still in our hands; on disk before it is `indexed`."""
-        values = {"ordinal": ordinal, "service_ms": service_ms, "attempts": attempts, **self._key(container)}
+        """Record that a session is in the container, if that is still in our hands; on disk before it is `indexed`.
+
+        Many are written together: what is not written when we die is cleared with the container.
+        """
+        rows = self._sessions.setdefault(container, [])
+        rows.append({"ordinal": ordinal, "service_ms": service_ms, "attempts": attempts, **self._key(container)})
+        if len(rows) >= _SESSIONS_AT_ONCE:
+            self._write_sessions(container)
+
+    def _write_sessions(self, container: str) -> None:
+        rows = self._sessions.pop(container, None)
+        if not rows:
+            return
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(self._beat, {"its_container": container}).rowcount:
-                connection.execute(self._insert_session, values)
+                connection.execute(self._insert_session, rows)
 
         def note(written: Future[None]) -> None:
             if failure := written.exception():
@@ -130,6 +144,7 @@ class Leases:
 
     async def indexed(self, container: str, *, messages: int, tokens: int, indexing_ms: float) -> bool:
         """Open the container to be searched; False, and nothing is opened, if it is no longer in our hands."""
+        self._write_sessions(container)
         return await self._end(container, state="indexed", messages=messages, tokens=tokens, indexing_ms=indexing_ms)
 
     async def failed(self, container: str, error: StepError) -> bool:
@@ -149,6 +164,7 @@ class Leases:
         if settled := self._settled(row, again=again):
             return settled
         self._failures.pop(container, None)
+        self._sessions.pop(container, None)
         connection.execute(sa.update(tables.containers).where(*self._this(container)).values(self._fresh()))
         connection.execute(sa.delete(tables.sessions).where(*self._this(container, tables.sessions)))
         return Claim(ClaimState.MINE, left_over=True)

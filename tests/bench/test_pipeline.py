@@ -166,7 +166,7 @@ def test_look_ahead_goes_on_however_many_questions_failed(tmp_path: Path) -> Non
             raise ProviderError("answered 500")
 
     world = World(on_search=fail_at_first)
-    bench = Bench(world, tmp_path, Small(questions=40), {"in_flight": 4})
+    bench = Bench(world, tmp_path, Small(questions=80), {"in_flight": 4})
     _checkpoint, workbench = bench.open()
     selected = bench.selected()
     workbench.seal(selected)
