@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -90,7 +90,7 @@ def pytest_runtest_makereport(
         vars(item).pop("repr_failure", None)  # the test may be run again, and then fail in another way
     if isinstance(raised, PhaseReached):
         report.outcome, report.longrepr = "passed", None
-    setattr(report, CARRIER, json.dumps(asdict(outcome), ensure_ascii=True))
+    setattr(report, CARRIER, json.dumps(vars(outcome), ensure_ascii=True))
     return report
 
 

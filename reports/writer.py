@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import groupby
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -19,19 +21,26 @@ Work = Callable[[sa.Connection], object]
 _MOST_AT_ONCE = 256
 
 
+class Row(NamedTuple):
+    """Values for a statement: rows that wait one after the other for the same statement are executed together."""
+
+    statement: sa.Executable
+    values: dict[str, object]
+
+
 class Writer:
     """Group commit: a future is done when its work is on disk; a killed process loses nothing whose future is done."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._url = engine.url.render_as_string(hide_password=False)
-        self._waiting: queue.SimpleQueue[tuple[Work, Future[None]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Work | Row, Future[None]] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="checkpoint-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work) -> Future[None]:
+    def submit(self, work: Work | Row) -> Future[None]:
         """Have `work` done in a transaction, after all that was submitted before it.
 
         It is done even if nobody waits for it any more: what was paid for is kept. The future's exception is a
@@ -65,11 +74,10 @@ class Writer:
                 batch.append(following)
             self._commit(batch)
 
-    def _commit(self, batch: Sequence[tuple[Work, Future[None]]]) -> None:
+    def _commit(self, batch: Sequence[tuple[Work | Row, Future[None]]]) -> None:
         try:
             with self._engine.begin() as connection:
-                for work, _future in batch:
-                    work(connection)
+                _do(connection, [work for work, _future in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, the tasks that wait must hear of it
             # a fault of the database strikes all alike; any other may be one work's own, and no reason to lose the rest
             if len(batch) > 1 and not isinstance(error, sa.exc.OperationalError):
@@ -88,3 +96,15 @@ class Writer:
         failure = tables.failure(self._url, "written", error)
         failure.__cause__ = error
         return failure
+
+
+def _do(connection: sa.Connection, works: Sequence[Work | Row]) -> None:
+    for _statement, alike in groupby(works, lambda work: id(work.statement) if isinstance(work, Row) else None):
+        first, *others = alike
+        if isinstance(first, Row):
+            rows = [first, *(row for row in others if isinstance(row, Row))]
+            connection.execute(first.statement, [row.values for row in rows])
+        else:
+            for work in (first, *others):
+                assert not isinstance(work, Row)
+                work(connection)

@@ -1,13 +1,15 @@
 """How much of the ideal a run reaches with 64 questions in flight, and what the harness itself costs a question.
 
 ``python tests/perf/in_flight.py`` runs pytest against a server on loopback that answers after 50 ms, in one process and
-under ``-n 4``, then after 0 ms. It prints the ratio of the time between the server's first and last call to the ideal
-(calls x delay / in flight), and the CPU of all processes a question.
+under ``-n 4``, then after 0 ms, and beside them the same calls by a bare loop of the client: the floor of this machine
+at this moment. It prints the ratio of the time between the server's first and last call to the ideal (calls x delay /
+in flight), and the CPU of all processes a question.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import resource
@@ -18,19 +20,60 @@ import time
 import urllib.request
 from pathlib import Path
 
+import aiohttp
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 QUESTIONS = 1540
 IN_FLIGHT = 64
 
 
-def measured(delay_ms: float, workers: int, arguments: list[str]) -> dict[str, float]:
-    """One run: what the server counted, and what the processes of pytest used."""
+def serve(delay_ms: float) -> tuple[subprocess.Popen[str], str]:
+    """A server in a process of its own, and its address."""
     server = subprocess.Popen(
         [sys.executable, str(HERE / "loopback.py"), "0", str(delay_ms)], stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
-    address = f"http://127.0.0.1:{server.stdout.readline().split()[1]}"
+    return server, f"http://127.0.0.1:{server.stdout.readline().split()[1]}"
+
+
+def counted_by(server: subprocess.Popen[str], address: str, delay_ms: float) -> dict[str, float]:
+    """What the server has seen, which is ended with it."""
+    counted = json.loads(urllib.request.urlopen(f"{address}/counted").read())
+    server.terminate()
+    server.wait()
+    calls = sum(counted["calls"].values())
+    ideal = calls * delay_ms / 1000.0 / IN_FLIGHT
+    return {"calls": calls, "ideal": ideal, "window": counted["last"] - counted["first"], "most": counted["most"]}
+
+
+def floor(delay_ms: float) -> dict[str, float]:
+    """The same calls without a suite: the client, a semaphore, nothing recorded."""
+    server, address = serve(delay_ms)
+    begun, cpu = time.time(), time.process_time()
+
+    async def ask_all() -> None:
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        connector = aiohttp.TCPConnector(limit=256)
+        async with aiohttp.ClientSession(address, connector=connector) as client:
+
+            async def ask(*paths: str) -> None:
+                async with slots:
+                    for path in paths:
+                        async with client.post(path, json={"text": "x" * 2000}) as reply:
+                            await reply.json()
+
+            await asyncio.gather(*(ask("/ingest") for _session in range(272)))
+            await asyncio.gather(*(ask("/search", "/answer", "/judge") for _question in range(QUESTIONS)))
+
+    asyncio.run(ask_all())
+    wall, cpu = time.time() - begun, time.process_time() - cpu
+    return {**counted_by(server, address, delay_ms), "wall": wall, "cpu": cpu}
+
+
+def measured(delay_ms: float, workers: int, arguments: list[str]) -> dict[str, float]:
+    """One run: what the server counted, and what the processes of pytest used."""
+    server, address = serve(delay_ms)
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -47,16 +90,11 @@ def measured(delay_ms: float, workers: int, arguments: list[str]) -> dict[str, f
         ]
         ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     wall, after = time.time() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    counted = json.loads(urllib.request.urlopen(f"{address}/counted").read())
-    server.terminate()
-    server.wait()
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    counted = counted_by(server, address, delay_ms)
     if ran.returncode != 0:
         sys.exit(f"pytest failed:\n{ran.stdout[-3000:]}\n{ran.stderr[-2000:]}")
-    calls = sum(counted["calls"].values())
-    ideal = calls * delay_ms / 1000.0 / IN_FLIGHT
-    window = counted["last"] - counted["first"]
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"calls": calls, "ideal": ideal, "window": window, "wall": wall, "cpu": cpu, "most": counted["most"]}
+    return {**counted, "wall": wall, "cpu": cpu}
 
 
 def main() -> None:
@@ -74,8 +112,8 @@ def main() -> None:
     print(f"{'delay':>6} {'workers':>8} {'calls':>6} {'ideal s':>8} {'window s':>9} {'ratio':>6} {'wall s':>7} "
           f"{'most':>5} {'CPU ms a question':>18}")  # fmt: skip
     for round_number in range(options.rounds):
-        for delay, workers in ((50.0, 0), (50.0, 4), (0.0, 0)):
-            found = measured(delay, workers, selection)
+        for delay, workers in ((50.0, "floor"), (50.0, 0), (50.0, 4), (0.0, "floor"), (0.0, 0)):
+            found = floor(delay) if isinstance(workers, str) else measured(delay, workers, selection)
             ratio = f"{found['window'] / found['ideal']:.2f}" if delay else "-"
             print(
                 f"{delay:>4.0f}ms {workers or 'none':>8} {found['calls']:>6.0f} {found['ideal']:>8.2f} "
