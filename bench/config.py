@@ -39,7 +39,7 @@ class BenchmarkConfig(BaseModel):
     isolation: Literal["haystack", "question"] = Field(
         default="haystack", description="one container for each haystack, or one for each question"
     )
-    in_flight: int = Field(default=32, ge=1, description="questions under way at once, over all workers")
+    in_flight: int = Field(default=32, ge=1, description="calls under way at once, over all workers")
     retry_from: Phase | None = Field(
         default=None, description="ask every question of an existing run again, from this phase on"
     )

@@ -46,7 +46,7 @@ class RunSettings(Block):
     second_look_at: str | None
     """The finished run whose wrong questions were asked again here."""
     in_flight: int
-    """Questions under way at once, over all workers."""
+    """Calls under way at once, over all workers."""
     workers: int
     """Processes that asked."""
 
