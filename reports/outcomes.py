@@ -10,6 +10,7 @@ import json
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from types import TracebackType
 
 import pytest
 
@@ -83,7 +84,7 @@ def pytest_runtest_makereport(
         # A traceback costs pytest more than all the rest of a question, and nobody would see it.
         setattr(item, "repr_failure", lambda _excinfo: text)  # noqa: B010  a method, on this item alone
         if not item.config.getoption("usepdb"):
-            traceback.clear_frames(raised.__traceback__)  # they hold the search results, and outlive the test
+            _let_go(raised.__traceback__)
     try:
         report = yield
     finally:
@@ -92,6 +93,13 @@ def pytest_runtest_makereport(
         report.outcome, report.longrepr = "passed", None
     setattr(report, CARRIER, json.dumps(vars(outcome), ensure_ascii=True))
     return report
+
+
+def _let_go(failed_at: TracebackType | None) -> None:
+    """Empty the frames of a failure: they hold the search results, and other plugins keep them beyond the test."""
+    traceback.clear_frames(failed_at)
+    for frame, _line in traceback.walk_tb(failed_at):
+        _ = frame.f_locals  # before Python 3.13 a copy that somebody may have asked for: asked again, it is emptied too
 
 
 def _tell(item: pytest.Item, outcome: TestOutcome, raised: BaseException | None) -> tuple[TestOutcome, str] | None:

@@ -115,3 +115,10 @@ def test_a_wrong_answer_that_is_rerun_is_shown_again_and_not_asked_again(suite: 
 def test_a_fault_without_reruns_is_asked_once(suite: Suite) -> None:
     ended = suite.run("bench", *SMALL, *WATCHED[1:], "--provider=subjects:Flaky")
     assert ended.counted["errors"] == len(FAULTS) == suite.calls("fault").total()
+
+
+def test_what_was_found_is_let_go_of_whatever_came_of_it(suite: Suite) -> None:
+    ended = suite.run("bench", "--synthetic-sessions=20", "--synthetic-questions=60", "-p", "held_results", "-s")
+    assert ended.counted["wrong"] > 20
+    held = int(ended.about("questions are held").split()[2])
+    assert held <= 4, "beyond the last test's"
