@@ -31,7 +31,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> object:
 def cut_short(suite: Suite, how: signal.Signals, *workers: str, after: int | None = None) -> Ended:
     """Begin a run and put an end to it once some questions are judged."""
     process = suite.start(*SLOW, *CHOSEN, *workers)
-    suite.wait_for("judge", after if after is not None else random.randint(1, 24), process)
+    suite.wait_for("judge", after if after is not None else random.randint(1, 12), process)
     kill_group(process, how)
     return suite.end(process)
 
