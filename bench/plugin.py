@@ -267,6 +267,11 @@ class BenchPlugin:
             self.refused = str(call.excinfo.value)
             node.session.shouldstop = "the checkpoint failed"
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Leave out places without a line: an interrupt may come where Python has none, and pytest cannot show that."""
+        excinfo.traceback = excinfo.traceback.filter(_has_a_line)
+
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def _begin_closing(self, total: int) -> None:
@@ -352,3 +357,10 @@ class BenchPlugin:
         """Let go of the checkpoint after the last line is written."""
         if self.closing is not None and self.checkpoint is not None:
             self.checkpoint.close()
+
+
+def _has_a_line(entry: Any) -> bool:  # pytest has no public name for an entry of a traceback
+    try:
+        return isinstance(entry.lineno, int)
+    except TypeError:
+        return False
