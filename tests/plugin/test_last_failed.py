@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from suite import ROOT, SMALL, WATCHED, Ended, Suite, comparable, kill_group, wait
 
+# Signals and crashes come at moments that no test can choose: what fails twice is a fault.
+pytestmark = pytest.mark.flaky(reruns=1)
+
 SLOW = ("bench", "--synthetic-sessions=20", "--synthetic-questions=40", "--provider=subjects:Slow", *WATCHED[1:])
 CHOSEN = ("-k", "synthetic and not abstention", "--top-k=20", "--in-flight=4")
 ASKED = 32

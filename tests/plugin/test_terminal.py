@@ -13,6 +13,9 @@ import termios
 import pytest
 from suite import ROOT, SMALL, WATCHED, Suite
 
+# Signals and crashes come at moments that no test can choose: what fails twice is a fault.
+pytestmark = pytest.mark.flaky(reruns=1)
+
 SLOW = ("bench", *SMALL, "--provider=subjects:Slow", *WATCHED[1:])
 
 

@@ -15,6 +15,9 @@ from xdist.remote import TestQueue as Queue
 
 from bench.parallel import Shards, share_of, upcoming_items, worker_number
 
+# Signals and crashes come at moments that no test can choose: what fails twice is a fault.
+pytestmark = pytest.mark.flaky(reruns=1)
+
 DEADLY = ("bench", *SMALL, "--provider=subjects:Deadly", *WATCHED[1:])
 
 
