@@ -14,8 +14,7 @@ from sqlalchemy.engine import Engine
 
 from reports import tables
 from reports.records import PHASES, BenchmarkRecord, ContainerRecord, Phase, QuestionRecord, Step, StepError
-from reports.writer import Row as WrittenRow
-from reports.writer import Writer
+from reports.writer import Put, Writer
 from schema import Answer, Case, SearchResult, Usage, Verdict
 
 Row = sa.Row[Any]
@@ -134,7 +133,7 @@ class Checkpoint:
             "error_type": step.error.type if step.error else None,
             "error_message": step.error.message if step.error else None,
         }
-        return self.writer.submit(WrittenRow(self._save, values))
+        return self.writer.submit(Put(self._save, values))
 
     def ask_again(self, phases: Sequence[Phase]) -> None:
         """Have these phases of every selected question done again; what they gave before is kept until then."""

@@ -21,7 +21,7 @@ Work = Callable[[sa.Connection], object]
 _MOST_AT_ONCE = 256
 
 
-class Row(NamedTuple):
+class Put(NamedTuple):
     """Values for a statement: rows that wait one after the other for the same statement are executed together."""
 
     statement: sa.Executable
@@ -34,13 +34,13 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._url = engine.url.render_as_string(hide_password=False)
-        self._waiting: queue.SimpleQueue[tuple[Work | Row, Future[None]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Work | Put, Future[None]] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="checkpoint-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work | Row) -> Future[None]:
+    def submit(self, work: Work | Put) -> Future[None]:
         """Have `work` done in a transaction, after all that was submitted before it.
 
         It is done even if nobody waits for it any more: what was paid for is kept. The future's exception is a
@@ -74,7 +74,7 @@ class Writer:
                 batch.append(following)
             self._commit(batch)
 
-    def _commit(self, batch: Sequence[tuple[Work | Row, Future[None]]]) -> None:
+    def _commit(self, batch: Sequence[tuple[Work | Put, Future[None]]]) -> None:
         try:
             with self._engine.begin() as connection:
                 _do(connection, [work for work, _future in batch])
@@ -98,13 +98,13 @@ class Writer:
         return failure
 
 
-def _do(connection: sa.Connection, works: Sequence[Work | Row]) -> None:
-    for _statement, alike in groupby(works, lambda work: id(work.statement) if isinstance(work, Row) else None):
+def _do(connection: sa.Connection, works: Sequence[Work | Put]) -> None:
+    for _statement, alike in groupby(works, lambda work: id(work.statement) if isinstance(work, Put) else None):
         first, *others = alike
-        if isinstance(first, Row):
-            rows = [first, *(row for row in others if isinstance(row, Row))]
+        if isinstance(first, Put):
+            rows = [first, *(row for row in others if isinstance(row, Put))]
             connection.execute(first.statement, [row.values for row in rows])
         else:
             for work in (first, *others):
-                assert not isinstance(work, Row)
+                assert not isinstance(work, Put)
                 work(connection)
