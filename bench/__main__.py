@@ -8,17 +8,25 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import textwrap
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bench.base import Benchmark, BenchmarkOptions
-from bench.data import manifest_names, read_manifest
-from bench.download import download
-from schema import ConfigurationError, DataError, DataMissingError, MemoryBenchError, find_class, known_classes
+from bench.catalogue import describe_benchmark, list_benchmarks
+from bench.data import ListingPart, find_download
+from bench.download import download, download_part
+from bench.hub import Selection
+from schema import ConfigurationError, MemoryBenchError, UnknownNameError, find_class, known_classes
+
+_SELECTION = {
+    "--context-size": "context_size",
+    "--category": "category",
+    "--evidence": "evidence",
+    "--all": "everything",
+}
+_KEPT = "; what has come is kept: the same command goes on from there"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,17 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "list":
-            _list()
+            _print(list_benchmarks(list(_benchmarks().values()), _options()))
         elif chosen.command == "describe":
-            _describe(chosen.name)
+            _print(describe_benchmark(find_class("benchmark", chosen.name, Benchmark, "bench"), _options()))
         else:
-            _download(chosen.name, chosen.to)
+            _download(chosen)
     except ConfigurationError as error:
         return _fail(error, 2)
     except MemoryBenchError as error:
         return _fail(error, 1)
+    except BrokenPipeError:  # who reads has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still wants to write
+        return 1
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing unfinished was kept", 1)
+        return _fail("interrupted" + (_KEPT if chosen.command == "download" else ""), 1)
     return 0
 
 
@@ -59,7 +70,18 @@ def _argument_parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("download", help="get a benchmark's data and check it")
     fetch.add_argument("name", metavar="NAME")
     fetch.add_argument("--to", metavar="DIR", type=Path, help="put it here instead of datasets/")
+    some = fetch.add_argument_group("which files of a data set that has thousands (each can be given several times)")
+    several: dict[str, Any] = {"action": "append", "default": []}  # any: argparse's own keywords
+    some.add_argument("--context-size", metavar="N", type=int, help="haystacks of N conversations", **several)
+    some.add_argument("--category", metavar="NAME", help="a category's folder, such as user_evidence", **several)
+    some.add_argument("--evidence", metavar="N", type=int, help="questions about N evidence messages", **several)
+    some.add_argument("--all", dest="everything", action="store_true", help="whatever their context size")
     return parser
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 def _options() -> BenchmarkOptions:
@@ -70,57 +92,31 @@ def _benchmarks() -> dict[str, type[Benchmark]]:
     return dict(sorted(known_classes(Benchmark, "bench").items()))
 
 
-def _list() -> None:
-    rows = [("NAME", "DATA", "QUESTIONS", "SIZE", "LICENCE")]
-    faults = []
-    published = manifest_names()
-    for name, benchmark in _benchmarks().items():
-        manifest = read_manifest(name) if name in published else None
-        state, questions, licence = "", "-", manifest.terms if manifest else ""
-        try:
-            loaded = benchmark(_options())
-        except DataMissingError as error:
-            state = "missing"
-            faults.append(str(error))
-        except DataError as error:
-            state = "faulty"
-            faults.append(str(error))
-        else:
-            state = "generated" if manifest is None else "here" if loaded.info.verified else "unverified"
-            questions, licence = f"{len(loaded.cases()):,}", licence or loaded.info.licence
-        rows.append((name, state, questions, manifest.size if manifest else "-", licence))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    for fault in faults:
-        print(f"\n{fault}")
-
-
-def _describe(name: str) -> None:
-    benchmark = find_class("benchmark", name, Benchmark, "bench")(_options())
-    info, cases = benchmark.info, benchmark.cases()
-    haystacks = [benchmark.haystack(haystack) for haystack in dict.fromkeys(case.haystack for case in cases)]
-    messages = sum(len(session.messages) for haystack in haystacks for session in haystack.sessions())
-    print(f"{info.name} ({info.variant}), {'as published' if info.verified else 'UNVERIFIED'}")
-    print(f"  sha256     {info.sha256}")
-    print(f"  licence    {info.licence}")
-    print(f"  questions  {len(cases):,}")
-    by_type = Counter(case.gold.question_type for case in cases)
-    for question_type in benchmark.types:
-        print(f"    {question_type:<20} {by_type[question_type]:>7,}")
-    print(f"  haystacks  {len(haystacks):,}")
-    print(f"  sessions   {sum(haystack.session_count for haystack in haystacks):,}")
-    print(f"  messages   {messages:,}")
-    for note in info.notes:
-        print(f"  note: {note}")
-    print(f"  citation:\n{textwrap.indent(info.citation, '    ')}")
-
-
-def _download(name: str, folder: Path | None) -> None:
-    if name not in manifest_names() and name in _benchmarks():
+def _download(chosen: argparse.Namespace) -> None:
+    name, say = chosen.name, partial(print, flush=True)
+    try:
+        manifest, asked = find_download(name)
+    except UnknownNameError:
+        if name not in _benchmarks():
+            raise
         print(f"{name} is generated: there is nothing to download.")
         return
-    download(read_manifest(name), folder, partial(print, flush=True))
+    if isinstance(asked, ListingPart):
+        selection = Selection(
+            context_size=chosen.context_size,
+            category=chosen.category,
+            evidence=chosen.evidence,
+            everything=chosen.everything,
+        )
+        download_part(manifest, asked, selection, chosen.to, say)
+        return
+    given = [option for option, field in _SELECTION.items() if getattr(chosen, field)]
+    if given:
+        raise ConfigurationError(f"{name} has no parts to choose from: leave {', '.join(given)} out.")
+    if manifest.listing:
+        parts = ", ".join(part.name for part in manifest.listing.parts)
+        raise ConfigurationError(f"{name} comes in parts; say which: {parts}.")
+    download(manifest, chosen.to, say, files=None if asked is None else [asked])
 
 
 def _fail(reason: object, status: int) -> int:

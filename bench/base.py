@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,12 +16,15 @@ class BenchmarkOptions(BaseModel):
     """What can be set about how a benchmark is loaded.
 
     `data` is a folder that already holds data files: what ``MEMORYBENCH_DATA`` names, None for the repository's
-    ``datasets/``.
+    ``datasets/``. `as_of` drops sessions that are dated after the question. `context_size` keeps haystacks of so many
+    conversations, all if it is empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str | None = None
+    as_of: bool = False
+    context_size: tuple[int, ...] = ()
     synthetic_sessions: int = Field(default=100, ge=10)
     synthetic_questions: int = Field(default=100, ge=5)
     synthetic_seed: int = 0
@@ -42,16 +46,26 @@ class BenchmarkInfo(Word):
     notes: tuple[str, ...] = ()
 
 
+def opaque_id(benchmark: str, case_id: str) -> str:
+    """What a provider knows a question by: it tells neither the type nor where the evidence is."""
+    return "q" + sha256(f"{benchmark}/{case_id}".encode()).hexdigest()[:16]
+
+
 class Benchmark(ABC):
     """A set of questions over haystacks.
 
     Subclass it in a file of its own in ``bench/``, beside its test. `types` lists the question types in the order in
-    which reports show them. `official_f1` names the data set's own answer metric (`reports.answer_metrics`), if any.
+    which reports show them. `official_f1` names the data set's own answer metric (`reports.answer_metrics`) and
+    `official_retrieval` its own retrieval metrics (`reports.official_retrieval`), if any. `dataset` names the manifest
+    in ``datasets/`` and `file` the path in it that this benchmark reads, None for all of them.
     """
 
     name: ClassVar[str]
     types: ClassVar[tuple[str, ...]]
     official_f1: ClassVar[Literal["locomo_official"] | None] = None
+    official_retrieval: ClassVar[Literal["longmemeval_official"] | None] = None
+    dataset: ClassVar[str | None] = None
+    file: ClassVar[str | None] = None
 
     def __init__(self, options: BenchmarkOptions) -> None:
         """Find the data and make it ready.

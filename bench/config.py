@@ -13,6 +13,11 @@ from reports import Phase
 from schema import ConfigurationError
 
 ENVIRONMENT_PREFIX = "MEMORYBENCH_"
+SELECTION_FIELDS = (
+    *("limit", "sample", "sample_seed", "question_type", "as_of", "context_size"),
+    *("synthetic_sessions", "synthetic_questions", "synthetic_seed"),
+)
+"""What decides which questions are asked over which haystacks."""
 
 
 class BenchmarkConfig(BaseModel):
@@ -22,6 +27,9 @@ class BenchmarkConfig(BaseModel):
 
     provider: tuple[str, ...] = Field(
         default=("bm25",), min_length=1, description="memory system under test, by name or as package.module:Class"
+    )
+    provider_option: tuple[str, ...] = Field(
+        default=(), description="a provider's setting, as NAME=VALUE or PROVIDER.NAME=VALUE"
     )
     answering_model: str = Field(default="extractive", description="what answers from the search results")
     judge: str = Field(default="lexical", description="what grades the answers")
@@ -47,6 +55,10 @@ class BenchmarkConfig(BaseModel):
         default=(), description="a gate NAME=VALUE, such as accuracy=0.65, accuracy.low=0.6 or recall@10=0.6"
     )
     max_errors: int | None = Field(default=None, ge=0, description="how many questions may end in an error at a gate")
+    as_of: bool = Field(default=False, description="drop sessions that are dated after the question")
+    context_size: tuple[int, ...] = Field(
+        default=(), description="only haystacks of so many conversations (ConvoMem), such as 30"
+    )
     data: str | None = Field(default=None, description="folder that already holds the data files")
     synthetic_sessions: int = Field(default=100, ge=10, description="size of the synthetic haystack")
     synthetic_questions: int = Field(default=100, ge=5, description="questions over the synthetic haystack")

@@ -7,19 +7,20 @@ What is published is written in ``datasets/NAME.toml``; downloads land beside it
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from schema import ConfigurationError, DataError, DataMissingError, UnknownNameError, Word
+from schema import DataError, DataMissingError, UnknownNameError, Word
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
-UNVERIFIED_VARIABLE = "MEMORYBENCH_UNVERIFIED"
+PUBLISHED = "published.json"
+"""Beside files that a listing names: which of them were found to be the published ones when they were fetched."""
 
 
 def _stay_inside(path: str) -> str:
@@ -29,21 +30,64 @@ def _stay_inside(path: str) -> str:
     return path
 
 
+InnerPath = Annotated[str, Field(min_length=1), AfterValidator(_stay_inside)]
+Address = Annotated[str, Field(pattern=r"^https?://\S+$")]
+
+
 class ManifestFile(Word):
     """One published file: `path` under the data folder, where it is to be had, and how it is known to be the right one.
 
-    `revision` is the state of the source that `url` is pinned to; `sha256` is in lower-case hexadecimal.
+    `revision` is the state of the source that `url` is pinned to; `sha256` is in lower-case hexadecimal. `name` is what
+    a file that can be had alone is asked for by.
     """
 
-    path: Annotated[str, Field(min_length=1), AfterValidator(_stay_inside)]
-    url: str = Field(pattern=r"^https?://\S+$")
+    path: InnerPath
+    url: Address
     revision: str
     bytes: int = Field(gt=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: str = ""
+
+
+class ListingPart(Word):
+    """The files of a listing below `path`, asked for by `name`: about so many `files` with so many `bytes` in all.
+
+    `by_context_size` says that each of them is about haystacks of one size, which its last bytes tell.
+    """
+
+    name: str = Field(min_length=1)
+    path: InnerPath
+    files: int = Field(gt=0)
+    bytes: int = Field(gt=0)
+    by_context_size: bool = False
+
+
+class Listing(Word):
+    """Files too many to be named one by one: a hub lists them with their checksums, at a pinned `revision`.
+
+    `tree` is the address that lists a path, `resolve` the one that gives a file; both are of that revision. Files land
+    in `folder` of the data folder, under the paths that they have at the hub.
+    """
+
+    tree: Address
+    resolve: Address
+    revision: str
+    folder: InnerPath
+    parts: tuple[ListingPart, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_pinned(self) -> Self:
+        for address in (self.tree, self.resolve):
+            if self.revision not in address:
+                raise ValueError(f"{address} is not pinned to revision {self.revision}")
+        return self
 
 
 class Manifest(Word):
-    """What is known of a published data set: `citation` is BibTeX, `licence_note` the licence's catch in few words."""
+    """What is known of a published data set: `citation` is BibTeX, `licence_note` the licence's catch in few words.
+
+    It names its `files`, or has a `listing` that does.
+    """
 
     name: str
     title: str
@@ -51,12 +95,20 @@ class Manifest(Word):
     licence: str
     licence_note: str = ""
     citation: Annotated[str, AfterValidator(str.strip)]
-    files: tuple[ManifestFile, ...] = Field(min_length=1)
+    files: tuple[ManifestFile, ...] = ()
+    listing: Listing | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if bool(self.files) == bool(self.listing):
+            raise ValueError("a manifest has either files or a listing")
+        return self
 
     @property
     def size(self) -> str:
         """The size of all files together, for people."""
-        return human_size(sum(file.bytes for file in self.files))
+        parts = self.listing.parts if self.listing else self.files
+        return human_size(sum(part.bytes for part in parts))
 
     @property
     def terms(self) -> str:
@@ -92,41 +144,127 @@ def read_manifest(name: str, folder: Path | None = None) -> Manifest:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise DataError(f"{path}: {place}: {first['msg']} (found {first['input']!r:.80})") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def find_file(manifest: Manifest, file: ManifestFile, data: str | None, *, folder: Path | None = None) -> FoundFile:
-    """The file in `data` (``MEMORYBENCH_DATA``) or, if that is None, in `folder` (by default ``datasets/``).
+def find_download(name: str) -> tuple[Manifest, ManifestFile | ListingPart | None]:
+    """What `name` asks for: a file or a part of a listing that bears it, or (None) a whole manifest.
 
-    In `data` it may lie at its full path or directly in the folder. A file there that is not the published one is let
-    through, unverified, if the environment says ``MEMORYBENCH_UNVERIFIED=1``. Raises `DataMissingError` if there is no
-    file, `DataError` if its checksum is wrong.
+    Raises `UnknownNameError` if nothing does.
     """
+    known: dict[str, tuple[Manifest, ManifestFile | ListingPart | None]] = {}
+    for manifest in map(read_manifest, manifest_names()):
+        known[manifest.name] = manifest, None
+        for part in manifest.listing.parts if manifest.listing else manifest.files:
+            if part.name:
+                known[part.name] = manifest, part
+    if name not in known:
+        raise UnknownNameError("data set", name, known)
+    return known[name]
+
+
+def find_file(manifest: Manifest, file: ManifestFile, data: str | None, *, folder: Path | None = None) -> FoundFile:
+    """The file as `locate_file` finds it, with its checksum taken and checked by `check_file`."""
+    path = locate_file(manifest, file, data, folder=folder)
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    return check_file(manifest, file, path, found, data)
+
+
+def locate_file(manifest: Manifest, file: ManifestFile, data: str | None, *, folder: Path | None = None) -> Path:
+    """Where the file is in `data` (``MEMORYBENCH_DATA``) or, if that is None, in `folder` (by default ``datasets/``).
+
+    In `data` it may lie at its full path or directly in the folder. Raises `DataMissingError` if it is not there.
+    """
+    command, size = download_command(manifest, file, data), human_size(file.bytes)
     if data is None:
         path = (folder or DATASETS) / file.path
-        if not path.is_file():
-            raise DataMissingError(
-                f"{manifest.name}: {path} is missing. `{download_command(manifest, data)}` gets it ({manifest.size}; "
-                f"{manifest.terms}), or set MEMORYBENCH_DATA to a folder that has it."
-            )
-        return _checked(manifest, file, path, data)
+        if path.is_file():
+            return path
+        raise DataMissingError(
+            f"{file.name or manifest.name}: {path} is missing. `{command}` gets it ({size}; {manifest.terms}), or set "
+            "MEMORYBENCH_DATA to a folder that has it."
+        )
     places = [Path(data).expanduser() / file.path, Path(data).expanduser() / PurePosixPath(file.path).name]
     for path in places:
         if path.is_file():
-            return _checked(manifest, file, path, data)
+            return path
     raise DataMissingError(
-        f"{manifest.name}: neither {places[0]} nor {places[1]} exists (MEMORYBENCH_DATA is {data}). "
-        f"`{download_command(manifest, data)}` puts it there ({manifest.size}; {manifest.terms}); "
-        "or set MEMORYBENCH_DATA to the folder that has it."
+        f"{file.name or manifest.name}: neither {places[0]} nor {places[1]} exists (MEMORYBENCH_DATA is {data}). "
+        f"`{command}` puts it there ({size}; {manifest.terms}); or set MEMORYBENCH_DATA to the folder that has it."
     )
 
 
-def download_command(manifest: Manifest, data: str | None) -> str:
-    """What to type to get the data set into `data` (None: the repository's ``datasets/``)."""
-    return f"python -m bench download {manifest.name}" + (f" --to {shlex.quote(data)}" if data is not None else "")
+def check_file(manifest: Manifest, file: ManifestFile, path: Path, sha256: str, data: str | None) -> FoundFile:
+    """The file at `path`, whose checksum is `sha256`: as published, or marked as unverified.
+
+    Whoever names a folder of their own (`data`) may have files of their own in it. ``datasets/`` has none, so another
+    checksum there means a damaged file: `DataError`.
+    """
+    if sha256 == file.sha256:
+        return FoundFile(path, sha256, verified=True)
+    sums = f"expected sha256 {file.sha256} ({file.bytes:,} bytes), found {sha256} ({path.stat().st_size:,} bytes)"
+    if data is None:
+        command = download_command(manifest, file, data)
+        raise DataError(f"{path}: wrong checksum: {sums}. Delete it and run `{command}`.")
+    note = f"unverified data: {path.name} is not the published file, so its numbers compare with no others ({sums})"
+    return FoundFile(path, sha256, verified=False, notes=(note,))
+
+
+def locate_part(manifest: Manifest, part: ListingPart, data: str | None, *, folder: Path | None = None) -> list[Path]:
+    """The JSON files of `part` that are in `data` (``MEMORYBENCH_DATA``; None: `folder`, by default ``datasets/``).
+
+    They are in the order of their paths. In `data` the paths may begin with the listing's folder or without it. Raises
+    `DataMissingError` if there is none.
+    """
+    assert manifest.listing, "a part is a part of a listing"
+    own = Path(data).expanduser() if data is not None else folder or DATASETS
+    places = [own / manifest.listing.folder / part.path, *([own / part.path] if data is not None else [])]
+    for place in places:
+        if found := sorted(place.rglob("*.json")):
+            return found
+    where = f"MEMORYBENCH_DATA is {data}" if data is not None else "or set MEMORYBENCH_DATA to a folder that has them"
+    choice = " --context-size 30" if part.by_context_size else ""
+    raise DataMissingError(
+        f"{part.name}: no file in {' or '.join(map(str, places))}. `{download_command(manifest, part, data)}{choice}` "
+        f"gets them ({human_size(part.bytes)} in all; {manifest.terms}); {where}."
+    )
+
+
+def published_files(manifest: Manifest, folder: Path) -> dict[str, str]:
+    """The files that a download found to be as published: paths relative to `folder`, with their SHA-256.
+
+    `folder` is a data folder or the listing's folder in it. Empty where nothing was downloaded, or from another
+    revision than the manifest's. Raises `DataError` if the record cannot be read.
+    """
+    assert manifest.listing, "files that a manifest names have their checksums there"
+    for prefix in ("", f"{manifest.listing.folder}/"):
+        path = folder / f"{prefix}{PUBLISHED}"
+        if path.is_file():
+            break
+    else:
+        return {}
+    try:
+        record = json.loads(path.read_bytes())
+        if record["revision"] != manifest.listing.revision:
+            return {}
+        return {f"{prefix}{name}": str(file["sha256"]) for name, file in record["files"].items()}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        told = f"{path} is not the record of a download ({type(error).__name__}: {error})"
+        raise DataError(f"{told}. Delete it; downloading again checks what is there and writes it anew.") from error
+
+
+def download_command(manifest: Manifest, file: ManifestFile | ListingPart, data: str | None) -> str:
+    """What to type to get a file, or a part of a listing, into `data` (None: the repository's ``datasets/``)."""
+    place = f" --to {shlex.quote(data)}" if data is not None else ""
+    return f"python -m bench download {file.name or manifest.name}{place}"
 
 
 def file_sha256(path: Path) -> str:
@@ -144,35 +282,3 @@ def human_size(size: int) -> str:
         if value >= 999.95:  # 1000.0 once it is rounded
             value, unit = value / 1000, larger
     return f"{value:.1f} {unit}"
-
-
-def unverified_allowed() -> bool:
-    """Whether the environment lets data through that is not the published one.
-
-    Raises `ConfigurationError` for a value that is neither yes nor no, so that a typing error does not decide.
-    """
-    value = os.environ.get(UNVERIFIED_VARIABLE, "").strip().lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    raise ConfigurationError(f"{UNVERIFIED_VARIABLE}={value!r} is neither yes nor no; set it to 1 or 0.")
-
-
-def _checked(manifest: Manifest, file: ManifestFile, path: Path, data: str | None) -> FoundFile:
-    try:
-        found, size = file_sha256(path), path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    if found == file.sha256:
-        return FoundFile(path, found, verified=True)
-    sums = f"expected sha256 {file.sha256} ({file.bytes:,} bytes), found {found} ({size:,} bytes)"
-    if data is None:
-        raise DataError(f"{path}: wrong checksum: {sums}. Delete it and run `{download_command(manifest, data)}`.")
-    if not unverified_allowed():
-        raise DataError(
-            f"{path}: wrong checksum: {sums}. `{download_command(manifest, data)}` gets the published file; "
-            f"if this one is meant to differ, set {UNVERIFIED_VARIABLE}=1."
-        )
-    note = f"unverified data: {path.name} is not the published file, so its numbers compare with no others ({sums})"
-    return FoundFile(path, found, verified=False, notes=(note,))

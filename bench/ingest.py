@@ -9,7 +9,16 @@ from typing import Any  # what a task gives, where only its end matters
 from bench.attempts import Caller
 from providers import Provider
 from reports import HEARTBEAT_SECONDS, ClaimState, Leases, StepError
-from schema import Haystack, IndexingTimeoutError, ProviderError, Session, estimate_tokens
+from schema import (
+    DataError,
+    Haystack,
+    HaystackError,
+    IndexingTimeoutError,
+    InfrastructureError,
+    ProviderError,
+    Session,
+    estimate_tokens,
+)
 
 _POLL_SECONDS = (0.05, 1.0)
 _FIRST = -1
@@ -34,7 +43,9 @@ class Ingest:
         return sum(not task.done() for task in self._under_way.values())
 
     async def ready(self, container: str, haystack: Haystack, *, again: bool = False) -> None:
-        """Return when `container` can be searched; raises `schema.ProviderError` if it cannot be made so.
+        """Return when `container` can be searched.
+
+        Raises `schema.ProviderError` if it cannot be made so, `schema.HaystackError` if there is nothing to make it of.
 
         A container that failed is only tried again if `again`.
         """
@@ -65,7 +76,7 @@ class Ingest:
         try:
             await asyncio.wait({work, heart}, return_when=asyncio.FIRST_COMPLETED)
             return work.result() if work.done() else heart.result()
-        except ProviderError as error:
+        except InfrastructureError as error:
             await self._leases.failed(container, StepError(type=type(error).__name__, message=str(error)))
             raise
         except BaseException:
@@ -110,8 +121,13 @@ class Ingest:
                     raise done.error
                 self._leases.session_done(container, ordinal, done.service_ms, done.attempts)
 
+        # a large haystack takes a while to be read: the loop must not stand still for it
+        try:
+            sessions = await asyncio.to_thread(haystack.sessions)
+        except DataError as error:
+            raise HaystackError(str(error)) from error
         # the lanes share one iterator: each takes the next session, and no more are in memory than there are lanes
-        shared = enumerate(haystack.sessions())
+        shared = enumerate(sessions)
         lanes = [asyncio.create_task(one_after_another(shared)) for _lane in range(self._provider.limits.sessions)]
         try:
             await asyncio.gather(*lanes)
@@ -133,9 +149,9 @@ async def _ended(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _as_it_was(container: str, error: StepError | None) -> ProviderError:
+def _as_it_was(container: str, error: StepError | None) -> InfrastructureError:
     """The failure that somebody else recorded, as an error of the same kind."""
     if error is None:
         return ProviderError(f"container {container} could not be ingested")
-    kind = IndexingTimeoutError if error.type == IndexingTimeoutError.__name__ else ProviderError
-    return kind(error.message)
+    kinds = {kind.__name__: kind for kind in (HaystackError, IndexingTimeoutError)}
+    return kinds.get(error.type, ProviderError)(error.message)

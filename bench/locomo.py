@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
-from bench.base import Benchmark, BenchmarkInfo, BenchmarkOptions
+from bench.base import Benchmark, BenchmarkInfo, BenchmarkOptions, opaque_id
 from bench.data import download_command, find_file, read_manifest
 from schema import Case, DataError, Gold, Haystack, Message, Question, Role, Session
 
@@ -66,6 +66,7 @@ class LoCoMo(Benchmark):
     name: ClassVar[str] = "locomo"
     types: ClassVar[tuple[str, ...]] = tuple(_CATEGORIES.values())
     official_f1: ClassVar[Literal["locomo_official"] | None] = "locomo_official"
+    dataset: ClassVar[str | None] = "locomo"
 
     def __init__(self, options: BenchmarkOptions) -> None:
         super().__init__(options)
@@ -77,8 +78,8 @@ class LoCoMo(Benchmark):
         try:
             self._load(_parse(found.path))
         except DataError as error:
-            remedy = f"Mend it, or get the published file with `{download_command(manifest, options.data)}`"
-            raise DataError(f"{found.path}: {error}. {remedy}.") from error
+            command = download_command(manifest, manifest.files[0], options.data)
+            raise DataError(f"{found.path}: {error}. Mend it, or get the published file with `{command}`.") from error
         self._info = BenchmarkInfo(
             name=self.name,
             variant=found.path.stem,
@@ -129,7 +130,7 @@ class LoCoMo(Benchmark):
             id=case_id,
             source_id=case_id,
             benchmark=self.name,
-            question=Question(id=_opaque_id(self.name, case_id), text=_field(record, "question", str, where)),
+            question=Question(id=opaque_id(self.name, case_id), text=_field(record, "question", str, where)),
             gold=self._read_gold(conversation, case_id, record, where),
             haystack=conversation.haystack,
             cluster=conversation.sample,
@@ -270,10 +271,6 @@ def _resolve_evidence(
         messages.update(dict.fromkeys(name for name in ids if name in known))
         unknown += [name for name in ids if name not in known] if ids else [repr(reference)]
     return tuple(messages), unknown
-
-
-def _opaque_id(benchmark: str, case_id: str) -> str:
-    return "q" + hashlib.sha256(f"{benchmark}/{case_id}".encode()).hexdigest()[:16]
 
 
 def _field(record: Record, key: str, kind: type[T], where: str) -> T:

@@ -30,7 +30,7 @@ def add_options(parser: pytest.Parser) -> None:
         if name == "data":  # the folder has an environment variable that says it all, and no option
             parser.addini("memorybench_data", about, default=None)
             continue
-        action = "append" if several else "store"
+        action = "append" if several else "store_true" if field.annotation is bool else "store"
         group.addoption(option_name(name), dest=_dest(name), action=action, default=None, help=about)
         parser.addini(_dest(name), about, type=_ini_type(field), default=None)
     group.addoption(
@@ -95,15 +95,17 @@ def _dest(name: str) -> str:
 
 def _default(field: FieldInfo) -> str:
     default = field.get_default()
-    if default in (None, ()):
+    if default is None or default is False or default == ():
         return ""
     return f" (default: {', '.join(default) if isinstance(default, tuple) else default})"
 
 
-def _ini_type(field: FieldInfo) -> typing.Literal["args", "string"] | type[int]:
-    """How pytest reads the field from a file: a list, a number or a text."""
+def _ini_type(field: FieldInfo) -> typing.Literal["args", "bool", "string"] | type[int]:
+    """How pytest reads the field from a file: a list, yes or no, a number or a text."""
     annotation = field.annotation
     kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
     if isinstance(field.get_default(), tuple):
         return "args"
+    if field.annotation is bool:
+        return "bool"
     return int if int in kinds else "string"

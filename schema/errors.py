@@ -7,6 +7,7 @@
     │   └── DataMissingError    a data file is not there; says which command gets it
     ├── CheckpointError         the run's record cannot be read, written or continued
     └── InfrastructureError     a step could not be done: counted as an error, never as a verdict
+        ├── HaystackError       the sessions to ingest could not be read
         ├── ProviderError       the memory system under test failed
         │   └── IndexingTimeoutError   it did not become ready in time
         ├── ModelError          the answering model failed
@@ -63,6 +64,10 @@ class InfrastructureError(MemoryBenchError):
         super().__init__(message)
         self.transient = transient
         self.retry_after = retry_after
+
+
+class HaystackError(InfrastructureError):
+    """The sessions to ingest could not be read."""
 
 
 class ProviderError(InfrastructureError):

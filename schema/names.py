@@ -25,7 +25,8 @@ def known_classes(base: type[T], package: str) -> dict[str, type[T]]:
     while waiting:
         subclass = waiting.pop()
         waiting += subclass.__subclasses__()
-        if subclass.__module__.split(".")[0] == package and not inspect.isabstract(subclass):
+        nameable = hasattr(subclass, "name") and not inspect.isabstract(subclass)  # else only a base of others
+        if nameable and subclass.__module__.split(".")[0] == package:
             found[_name_of(subclass)] = subclass
     return found
 
@@ -52,6 +53,8 @@ def find_class(kind: str, name: str, base: type[T], package: str) -> type[T]:
     if inspect.isabstract(found):
         missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
         raise ConfigurationError(f"{kind} {name!r} does not define: {missing}.")
+    if not hasattr(found, "name"):
+        raise ConfigurationError(f'{kind} {name!r} has no name; give its class one, as in: name = "mine".')
     return found
 
 

@@ -28,7 +28,8 @@ class Gold(Word):
     `ground_truth` is the expected answer as text. `answerable` is False where the right answer is that the haystack
     does not say. `evidence_messages` and `evidence_sessions` hold ids of the question's haystack; both are empty where
     a benchmark names no evidence that exists, and the question is then left out of retrieval metrics. `category` is the
-    data set's own label. `trap` is a wrong answer that the question tempts into.
+    data set's own label. `trap` is a wrong answer that the question tempts into. `groups` are further divisions that
+    reports break results down by, such as ``context-30``; a question may be in several.
     """
 
     question_type: str
@@ -38,6 +39,7 @@ class Gold(Word):
     evidence_sessions: tuple[str, ...] = ()
     category: int | str | None = None
     trap: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 class Case(Word):

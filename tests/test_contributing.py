@@ -91,9 +91,11 @@ def test_a_toy_provider_benchmark_and_judge_make_a_run(tmp_path: Path) -> None:
     """As they stand in the guide: each file in its room, of a repository that has nothing else beside the suite."""
     for room in ("schema", "llms", "providers", "reports", "judges", "bench"):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("conftest.py", "pyproject.toml", "datasets/locomo.toml"):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
+    for file in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / file, tmp_path / file)
+    (tmp_path / "datasets").mkdir()
+    for manifest in (ROOT / "datasets").glob("*.toml"):
+        shutil.copy(manifest, tmp_path / "datasets")
     for path, source in EXAMPLES.items():
         (tmp_path / path).write_text(source, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "bench", "-k", "pets", "-p", "no:cacheprovider", "--run-id=toy"]

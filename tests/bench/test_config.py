@@ -38,7 +38,7 @@ def test_what_is_given_comes_before_the_environment_and_the_environment_before_t
 
 
 def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = {int: "12", tuple: "accuracy=0.5", Path: "x"}
+    samples = {bool: "yes", int: "12", tuple: "12", Path: "x"}
     for name, field in BenchmarkConfig.model_fields.items():
         assert field.description, name
         assert option_name(name) == "--" + name.replace("_", "-")
@@ -53,7 +53,7 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"topk": 3}, "unknown option 'topk'. Known: provider, answering_model,"),
+        ({"topk": 3}, "unknown option 'topk'. Known: provider, provider_option, answering_model,"),
         ({"top_k": 0}, "--top-k 0: input should be greater than or equal to 1"),
         ({"top_k": "many"}, "--top-k 'many': input should be a valid integer"),
         ({"until": "report"}, "--until 'report': input should be 'ingest', 'search', 'answer' or 'judge'"),
@@ -75,9 +75,13 @@ def test_a_variable_that_does_not_fit_is_refused_with_its_value(monkeypatch: pyt
 
 
 def test_the_part_for_loading_is_what_was_given() -> None:
-    options = build_benchmark_config(data="x", synthetic_sessions=20, synthetic_questions=7, synthetic_seed=3)
+    options = build_benchmark_config(
+        data="x", as_of=True, context_size=(30,), synthetic_sessions=20, synthetic_questions=7, synthetic_seed=3
+    )
     assert options.benchmark_options.model_dump() == {
         "data": "x",
+        "as_of": True,
+        "context_size": (30,),
         "synthetic_sessions": 20,
         "synthetic_questions": 7,
         "synthetic_seed": 3,

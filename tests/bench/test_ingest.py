@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from small_bench import SESSIONS, Bench, Small, World, napping
 
 from providers import Limits
 from reports import tables
-from schema import IndexingTimeoutError, ProviderError, Verdict
+from schema import DataError, Haystack, HaystackError, IndexingTimeoutError, ProviderError, Session, Verdict
 
 ORDER = [f"s{number}" for number in range(SESSIONS)]
 
@@ -121,6 +122,25 @@ def test_a_failed_ingest_is_an_error_of_its_questions_alone_and_is_mended_by_the
     assert steps["h1", "ingest"].error is None
     assert ("h0", "ingest") not in steps
     workbench.close()
+
+
+class Unreadable(Small):
+    def haystack(self, haystack_id: str) -> Haystack:
+        def read() -> Iterator[Session]:
+            raise DataError("data.json is no longer the file that was indexed")
+
+        return Haystack(haystack_id, SESSIONS, read) if haystack_id == "h1" else super().haystack(haystack_id)
+
+
+def test_a_haystack_that_cannot_be_read_is_an_error_of_its_questions_alone(tmp_path: Path) -> None:
+    bench = Bench(World(), tmp_path, Unreadable())
+    for _ in range(2):  # the second time, what was recorded is told
+        for (_provider, case), end in zip(bench.selected(), bench.run(invocation="same"), strict=True):
+            if case.haystack == "h1":
+                assert type(end) is HaystackError
+                assert "no longer the file" in str(end)
+            else:
+                assert end.correct
 
 
 def test_another_process_is_told_the_same_kind_of_failure(tmp_path: Path) -> None:

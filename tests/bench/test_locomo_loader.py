@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import bench.data
 from bench.base import BenchmarkOptions
 from bench.locomo import LoCoMo, parse_session_date
 from schema import Case, DataError, Question, Session
@@ -189,19 +191,29 @@ def test_collection_reads_no_haystack(data_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1_000, 2_805_273])
-def test_a_truncated_published_file_is_a_wrong_checksum(data_folder: Path, tmp_path: Path, cut: int) -> None:
-    whole = (data_folder / "locomo" / "locomo10.json").read_bytes()
-    (tmp_path / "locomo10.json").write_bytes(whole[:cut])
-    with pytest.raises(DataError, match=f"wrong checksum: expected sha256 79fa.*found .*{cut:,} bytes"):
-        LoCoMo(BenchmarkOptions(data=str(tmp_path)))
-
-
-def test_a_truncated_file_that_is_meant_to_differ_is_not_json(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_truncated_download_is_a_wrong_checksum(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
     whole = (data_folder / "locomo" / "locomo10.json").read_bytes()
+    (tmp_path / "locomo").mkdir()
+    (tmp_path / "locomo" / "locomo10.json").write_bytes(whole[:cut])
+    shutil.copy(bench.data.DATASETS / "locomo.toml", tmp_path)
+    monkeypatch.setattr(bench.data, "DATASETS", tmp_path)
+    with pytest.raises(DataError, match=f"wrong checksum: expected sha256 79fa.*found .*{cut:,} bytes"):
+        LoCoMo(BenchmarkOptions())
+
+
+def test_a_part_of_the_published_file_loads_with_a_mark(data_folder: Path, tmp_path: Path) -> None:
+    whole = json.loads((data_folder / "locomo" / "locomo10.json").read_bytes())
+    (tmp_path / "locomo10.json").write_text(json.dumps(whole[:1]), encoding="utf-8")
+    info = LoCoMo(BenchmarkOptions(data=str(tmp_path))).info
+    assert not info.verified
+    assert any("unverified data: locomo10.json is not the published file" in note for note in info.notes)
+
+
+def test_a_truncated_file_of_ones_own_is_not_json(data_folder: Path, tmp_path: Path) -> None:
+    whole = (data_folder / "locomo" / "locomo10.json").read_bytes()
     (tmp_path / "locomo10.json").write_bytes(whole[:1_000_000])
-    monkeypatch.setenv("MEMORYBENCH_UNVERIFIED", "1")
     with pytest.raises(DataError, match=r"locomo10\.json: not valid JSON .*is it cut off\?"):
         LoCoMo(BenchmarkOptions(data=str(tmp_path)))
 
@@ -243,9 +255,7 @@ TINY: Raw = [
 
 
 @pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[object], LoCoMo]:
-    monkeypatch.setenv("MEMORYBENCH_UNVERIFIED", "1")
-
+def load(tmp_path: Path) -> Callable[[object], LoCoMo]:
     def write_and_load(samples: object) -> LoCoMo:
         (tmp_path / "locomo10.json").write_text(json.dumps(samples), encoding="utf-8")
         return LoCoMo(BenchmarkOptions(data=str(tmp_path)))
@@ -371,9 +381,8 @@ def test_a_faulty_file_is_one_line_that_names_the_place(
 
 
 @pytest.mark.parametrize("raw", [b"", b"[{", b"\xff\xfe\x00", b'[{"sample_id": "x"}', b"[" * 100_000])
-def test_what_is_not_json_is_one_line(raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_json_is_one_line(raw: bytes, tmp_path: Path) -> None:
     (tmp_path / "locomo10.json").write_bytes(raw)
-    monkeypatch.setenv("MEMORYBENCH_UNVERIFIED", "1")
     with pytest.raises(DataError, match="not valid JSON") as caught:
         LoCoMo(BenchmarkOptions(data=str(tmp_path)))
     assert "\n" not in str(caught.value)
