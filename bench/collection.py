@@ -7,7 +7,7 @@ import pytest
 from bench.base import Benchmark
 from bench.config import BenchmarkConfig
 from bench.fixtures import provider_and_case
-from bench.selection import select
+from bench.selection import select_from
 from schema import Case, DataError, DataMissingError
 
 MARK = "benchmark_questions"
@@ -27,7 +27,7 @@ class Collection:
     def __init__(self, config: BenchmarkConfig) -> None:
         self._config = config
         self.benchmarks: dict[str, Benchmark] = {}
-        self._cases: dict[str, list[Case]] = {}
+        self._cases: dict[str, tuple[Case, ...]] = {}
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Make a test of each question of the benchmark that the function is marked with."""
@@ -46,10 +46,10 @@ class Collection:
             metafunc.parametrize("memory", providers, indirect=True, ids=providers)
             metafunc.parametrize("question", cases, indirect=True, ids=[case.id for case in cases])
 
-    def _open(self, benchmark: type[Benchmark]) -> list[Case]:
+    def _open(self, benchmark: type[Benchmark]) -> tuple[Case, ...]:
         if benchmark.name not in self._cases:
             opened = benchmark(self._config.benchmark_options)
-            self._cases[benchmark.name] = select(opened.cases(), self._config)
+            self._cases[benchmark.name] = select_from(opened, self._config).cases
             self.benchmarks[benchmark.name] = opened
         return self._cases[benchmark.name]
 
@@ -59,10 +59,12 @@ class Collection:
 
 
 def add_keywords(item: pytest.Item) -> None:
-    """Let ``-k`` find a question by its type, its benchmark and what its haystack is called."""
+    """Let ``-k`` find a question by its type and groups, its benchmark and what its haystack is called."""
     if found := provider_and_case(item):
         _provider, case = found
-        item.extra_keyword_matches.update((case.benchmark, case.gold.question_type, case.cluster))
+        item.extra_keyword_matches.update((case.benchmark, case.gold.question_type, case.cluster, *case.gold.groups))
+        if not case.gold.answerable:
+            item.extra_keyword_matches.add("abstention")
 
 
 def unusable(items: list[pytest.Item]) -> str | None:

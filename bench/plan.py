@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.base import Benchmark
 from bench.config import BenchmarkConfig
+from bench.selection import select_from
 from bench.workbench import Cast
 from reports import PHASES
 from schema import Case
@@ -31,7 +32,25 @@ def plan_lines(
             f"{provider} on {name}: {_counted(len(cases), 'question')} over {_counted(len(distinct), 'haystack')}, "
             f"{_counted(containers, 'container')}, {_counted(sessions, 'session')} to ingest, {searches} searches"
         )
+    asked: dict[str, set[str]] = {}
+    for _provider, case in selected:
+        asked.setdefault(case.benchmark, set()).add(case.id)
+    for name, questions in asked.items():
+        if sampled := _sampled(len(questions), benchmarks[name], config):
+            yield sampled
     yield f"model calls: {calls}" + ("" if calls else " (answering model and judge run here, without a language model)")
+
+
+def _sampled(asked: int, benchmark: Benchmark, config: BenchmarkConfig) -> str | None:
+    """What part of the benchmark is asked, if it is not all of it."""
+    sample = select_from(benchmark, config).sample
+    whole = sum(sample.population.values())
+    if asked == whole:
+        return None
+    told = [sample.told] if sample.told else []
+    if asked < sample.chosen:
+        told.append("chosen by pytest's own options")
+    return f"{benchmark.name}: {asked} of {_counted(whole, 'question')}: {', '.join(told)}"
 
 
 def _model_calls(questions: int, phases: Sequence[str], cast: Cast) -> int:

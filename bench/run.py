@@ -10,7 +10,7 @@ from typing import Any, NamedTuple  # Any: parsed JSON
 from bench.base import Benchmark
 from bench.config import BenchmarkConfig
 from bench.pipeline import Job
-from bench.selection import select
+from bench.selection import select_from
 from bench.session import RunSession
 from bench.workbench import benchmark_names, find_benchmark
 from reports import PHASES, Report
@@ -57,12 +57,10 @@ def run_benchmark(
     for name in benchmarks:
         benchmark = find_benchmark(name)(config.benchmark_options)
         opened[benchmark.name] = benchmark
+    chosen = {name: select_from(benchmark, config).cases for name, benchmark in opened.items()}
     # the same order as under pytest: benchmark by benchmark, provider by provider
     selected = [
-        (provider, case)
-        for benchmark in opened.values()
-        for provider in dict.fromkeys(config.provider)
-        for case in select(benchmark.cases(), config)
+        (provider, case) for cases in chosen.values() for provider in dict.fromkeys(config.provider) for case in cases
     ]
     checkpoint = session.open()
     workbench = session.work(checkpoint, opened)

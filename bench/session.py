@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.base import Benchmark
-from bench.config import BenchmarkConfig
+from bench.config import SELECTION_FIELDS, BenchmarkConfig
 from bench.selection import check_types, describe_selection
 from bench.workbench import Cast, Workbench, known_types, parts_of
 from reports import (
@@ -145,7 +145,6 @@ class RunSession:
         )
 
     def _record(self) -> RunRecord:
-        selection = {"limit", "sample", "sample_seed", "question_type", "synthetic_sessions", "synthetic_questions"}
         return RunRecord(
             id=self.run_id,
             fingerprint="",
@@ -157,7 +156,7 @@ class RunSession:
             until=self.config.until,
             top_k=self.config.top_k,
             isolation=self.config.isolation,
-            selection=self.config.model_dump(mode="json", include={*selection, "synthetic_seed"}),
+            selection=self.config.model_dump(mode="json", include=set(SELECTION_FIELDS)),
             sampled=describe_selection(self.config),
             second_look_at=self.second_look_at,
             in_flight=self.config.in_flight,

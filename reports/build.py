@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +10,19 @@ from itertools import combinations
 
 from reports.answer_metrics import AnswerMean
 from reports.cautions import clock_warnings_of, warnings_of
-from reports.figures import F1, Calls, Context, Failure, PhaseLatency, Tokens
+from reports.figures import (
+    F1,
+    Calls,
+    Context,
+    Failure,
+    OfficialRetrieval,
+    PhaseLatency,
+    Sample,
+    Tokens,
+)
 from reports.gate import Threshold, evaluate
 from reports.model import AnsweringModelDetails, BenchmarkBlock, Comparison, Report, Result, Run, RunSettings
+from reports.official_retrieval import OFFICIAL_RETRIEVAL
 from reports.records import (
     PHASES,
     BenchmarkRecord,
@@ -21,8 +32,9 @@ from reports.records import (
     RunRecord,
 )
 from reports.retrieval_metrics import Level
+from reports.sampled import sample_of
 from reports.statistics import ExactMean, compare
-from reports.tally import LEVELS, Digest, Tally, digest, latency, step_latency
+from reports.tally import LEVELS, Digest, Tally, digest, latency, official_levels, step_latency
 from schema import CheckpointError, estimate_tokens
 
 GROUPS = ("answerable", "unanswerable")
@@ -67,6 +79,8 @@ class _Pair:
         self.by_group: dict[str, Tally] = {}
         self.answered = run.until in ("answer", "judge")
         self.f1 = AnswerMean(benchmark.official_f1) if benchmark.official_f1 and self.answered else None
+        wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if run.until != "ingest" else None
+        self.official = wanted(run.top_k) if wanted else None
         self.haystack_tokens: dict[str, int] = {}
         self.context_tokens, self.haystack_share = ExactMean(), ExactMean()
         self.ingest_ms, self.indexing_ms = array("d"), array("d")
@@ -88,12 +102,14 @@ class _Pair:
 
     def add_question(self, record: QuestionRecord) -> None:
         one, gold = digest(record), record.case.gold
-        group = "answerable" if gold.answerable else "unanswerable"
         self.all.add(one)
         self.by_type.setdefault(gold.question_type, Tally(self.run.top_k)).add(one)
-        self.by_group.setdefault(group, Tally(self.run.top_k)).add(one)
+        for group in dict.fromkeys((GROUPS[not gold.answerable], *gold.groups)):
+            self.by_group.setdefault(group, Tally(self.run.top_k)).add(one)
         if self.f1 is not None:
             self.f1.add(None if record.answer is None else record.answer.hypothesis, gold)
+        if self.official is not None:
+            self.official.add(record.results, gold)
         if self.comparable is not None:
             self.comparable[record.case.id] = _comparable(one)
         self._add_steps(record)
@@ -141,10 +157,10 @@ class _Pair:
         shown, judged, questions = self.levels(), self.run.until == "judge", self.all.questions()
         seen = self.results_seen
         unattributed = {level: self.without_origin[level] / seen for level in LEVELS if seen}
-        latency_ms = self._latency()
+        latency_ms, sample = self._latency(), self._sample()
         return Result(
             provider=self.provider,
-            benchmark=self._benchmark(),
+            benchmark=self._benchmark(sample),
             answering_model=self.run.answerer.name,
             answering_model_details=AnsweringModelDetails(
                 version=self.run.answerer.version, offline=self.run.answerer.offline
@@ -153,8 +169,9 @@ class _Pair:
             questions=questions,
             accuracy=self.all.accuracy() if judged else None,
             by_type={name: self.by_type[name].breakdown(shown, judged) for name in self._types()},
-            by_group={name: self.by_group[name].breakdown(shown, judged) for name in GROUPS if name in self.by_group},
+            by_group={name: self.by_group[name].breakdown(shown, judged) for name in self._groups()},
             retrieval=self.all.levels(shown),
+            official_retrieval=self._official_retrieval(shown),
             f1=self._f1(),
             context=Context(
                 n=self.context_tokens.n,
@@ -170,7 +187,7 @@ class _Pair:
                 if phase in self.usage
             },
             errors=tuple(self.failures),
-            warnings=tuple(warnings_of(self.run, self.benchmark, questions, unattributed)),
+            warnings=tuple(warnings_of(self.run, self.benchmark, sample, questions, unattributed)),
             clock_warnings=tuple(clock_warnings_of(self.run, latency_ms.search.p50)),
         )
 
@@ -179,8 +196,23 @@ class _Pair:
         listed = [name for name in self.benchmark.types if name in self.by_type]
         return listed + sorted(self.by_type.keys() - set(listed))
 
-    def _benchmark(self) -> BenchmarkBlock:
-        return BenchmarkBlock(**{**self.benchmark.model_dump(), "types": tuple(self._types())})
+    def _groups(self) -> list[str]:
+        """Answerable or not, then the benchmark's own groups, "context-2" before "context-30"."""
+        named = [name for name in GROUPS if name in self.by_group]
+        return named + sorted(self.by_group.keys() - set(named), key=_numbers_by_size)
+
+    def _sample(self) -> Sample | None:
+        counts = {name: tally.clusters for name, tally in self.by_type.items()}
+        judged, second_look_at = self.run.until == "judge", self.run.second_look_at
+        return sample_of(self.benchmark.sample, counts, judged=judged, second_look_at=second_look_at)
+
+    def _benchmark(self, sample: Sample | None) -> BenchmarkBlock:
+        return BenchmarkBlock(**{**self.benchmark.model_dump(), "types": tuple(self._types()), "sample": sample})
+
+    def _official_retrieval(self, shown: set[Level]) -> dict[str, OfficialRetrieval]:
+        if self.official is None or self.benchmark.official_retrieval is None:
+            return {}
+        return {self.benchmark.official_retrieval: official_levels(self.official.summary(), shown)}
 
     def _f1(self) -> dict[str, F1]:
         if self.f1 is None or self.benchmark.official_f1 is None:
@@ -207,6 +239,10 @@ def _pair_of(pairs: dict[tuple[str, str], _Pair], provider: str, benchmark: str)
             f"the run holds a record of {provider} on {benchmark}, but was made for {known}; its checkpoint is damaged."
         )
     return pairs[provider, benchmark]
+
+
+def _numbers_by_size(name: str) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _comparable(one: Digest) -> tuple[str, bool, bool | None]:

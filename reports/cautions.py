@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.figures import Questions
+from reports.figures import Questions, Sample
 from reports.records import BenchmarkRecord, RunRecord
 from reports.retrieval_metrics import Level
 
@@ -13,12 +13,18 @@ LAG_SHARE = 0.05
 
 
 def warnings_of(
-    run: RunRecord, benchmark: BenchmarkRecord, questions: Questions, unattributed: dict[Level, float]
+    run: RunRecord,
+    benchmark: BenchmarkRecord,
+    sample: Sample | None,
+    questions: Questions,
+    unattributed: dict[Level, float],
 ) -> Iterator[str]:
     """The warnings of one result; `unattributed` is the share of results, by level, that do not say their origin."""
     yield from _about_the_run(run, questions)
     yield from _about_models(run)
-    if run.sampled is not None:
+    if sample is not None:
+        yield f"not the whole benchmark was asked: {sample.selected} of {sample.questions} questions, {sample.told}"
+    elif benchmark.sample is None and run.sampled is not None:
         yield f"not the whole benchmark was asked: {run.sampled}"
     if not benchmark.verified:
         yield f"the data of {benchmark.name} is not known to be the published file (sha256 {benchmark.sha256[:12]})"

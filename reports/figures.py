@@ -88,6 +88,62 @@ class RetrievalLevels(Block):
     session: Retrieval | None
 
 
+class OfficialScores(Block):
+    """A data set's own retrieval metrics at one level, by cut-off "1" … "50".
+
+    Null where `n` is 0, and for cut-offs beyond the run's top-k.
+    """
+
+    n: int
+    """Questions that the data set's own script would average; one whose search failed stays in and counts 0."""
+    recall_any: dict[str, Ratio | None]
+    """Share of questions with any evidence in the first k places."""
+    recall_all: dict[str, Ratio | None]
+    """Share of questions with all of their evidence in the first k places."""
+    ndcg_any: dict[str, Ratio | None]
+    """Normalised discounted cumulative gain in an older form: ranks 1 and 2 weigh the same."""
+
+
+class OfficialRetrieval(Block):
+    """Null where nothing was searched or results do not say where they come from."""
+
+    session: OfficialScores | None
+    turn: OfficialScores | None
+    """Among what the user said."""
+
+
+class Estimate(Block):
+    """Accuracy of all questions that a sample stands for."""
+
+    value: Ratio
+    """Each question type weighs what it weighs in the benchmark."""
+    ci95: tuple[Ratio, Ratio]
+    """The 95 % interval, low and high."""
+    n: int
+    """The questions that it is about: those of `types`."""
+    method: str
+    """How the interval was made."""
+
+
+class Sample(Block):
+    """What was asked of a benchmark that was not asked whole."""
+
+    told: str
+    """How the questions were chosen, in plain words."""
+    selected: int
+    """Questions that were asked."""
+    questions: int
+    """Questions that the benchmark has."""
+    population: dict[str, int]
+    """The same by question type, in the benchmark's order."""
+    types: tuple[str, ...]
+    """The types that were chosen among."""
+    estimate: Estimate | None
+    """Accuracy, had all questions of `types` been asked. Null where that cannot be told."""
+    reason: str | None
+    """Why there is no estimate."""
+
+
 class Latency(Block):
     """Service times of the last attempts, without queueing and waiting; null where `n` is 0."""
 

@@ -42,6 +42,7 @@ class ResultLine(Word):
     ground_truth: str
     answerable: bool
     category: int | str | None
+    groups: tuple[str, ...]
     evidence_messages: tuple[str, ...]
     evidence_sessions: tuple[str, ...]
     haystack: str
@@ -203,6 +204,7 @@ def _line(record: QuestionRecord) -> ResultLine:
         ground_truth=gold.ground_truth,
         answerable=gold.answerable,
         category=gold.category,
+        groups=gold.groups,
         evidence_messages=gold.evidence_messages,
         evidence_sessions=gold.evidence_sessions,
         haystack=case.haystack,

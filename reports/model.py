@@ -17,10 +17,12 @@ from reports.figures import (
     Context,
     Failure,
     Milliseconds,
+    OfficialRetrieval,
     PhaseLatency,
     Questions,
     Ratio,
     RetrievalLevels,
+    Sample,
     StepLatency,
     Tokens,
 )
@@ -86,6 +88,10 @@ class BenchmarkBlock(Block):
     """The question types that were selected, in the benchmark's order."""
     official_f1: str | None
     """The data set's own answer metric."""
+    official_retrieval: str | None
+    """The data set's own retrieval metrics."""
+    sample: Sample | None
+    """Null where the benchmark was asked whole."""
 
 
 class AnsweringModelDetails(Block):
@@ -110,8 +116,10 @@ class Result(Block):
     by_type: dict[str, Breakdown]
     """In the benchmark's own order."""
     by_group: dict[str, Breakdown]
-    """"answerable" and "unanswerable", where there are such questions."""
+    """"answerable" and "unanswerable", where there are such questions, then the benchmark's own groups."""
     retrieval: RetrievalLevels
+    official_retrieval: dict[str, OfficialRetrieval]
+    """By name. Empty where the data set has no such metrics or nothing was searched."""
     f1: dict[str, F1]
     """Empty where the data set has no such metric or nothing was answered."""
     context: Context

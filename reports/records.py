@@ -103,8 +103,27 @@ class ProviderRecord(Word):
     settings: dict[str, JsonValue]
 
 
+class SampleRecord(Word):
+    """What a run chose from a benchmark, before pytest's own options (``-k``, node ids) took any of it away.
+
+    `told` is the choice in plain words, None where everything was chosen. `population` has how many questions of each
+    type the benchmark has; `types` are those of them that the choice was made among, and `clusters` counts the clusters
+    that their questions belong to. `chosen` questions were chosen. `drawn` says that they were drawn by chance.
+    """
+
+    told: str | None
+    population: dict[str, int]
+    types: tuple[str, ...]
+    clusters: int
+    chosen: int
+    drawn: bool
+
+
 class BenchmarkRecord(Word):
-    """A benchmark as the run uses it; see `bench.base.BenchmarkInfo` for the fields of `info`."""
+    """A benchmark as the run uses it; see `bench.base.BenchmarkInfo` for the fields of `info`.
+
+    `sample` is None where nothing is known of the choice.
+    """
 
     name: str
     variant: str
@@ -115,6 +134,8 @@ class BenchmarkRecord(Word):
     notes: tuple[str, ...]
     types: tuple[str, ...]
     official_f1: str | None
+    official_retrieval: str | None = None
+    sample: SampleRecord | None = None
 
 
 class JudgeRecord(Word):

@@ -109,11 +109,11 @@ def interval(correct_by_cluster: Mapping[str, tuple[int, int]] | Iterable[tuple[
     elif n > len(clusters):
         estimated = design_effect(clusters)
         effect = max(1.0, estimated or 1.0)
-        quantile, effective = _student_quantile(len(clusters) - 1), n / effect
+        quantile, effective = student_quantile(len(clusters) - 1), n / effect
         told = f"design effect {effect:.2f}" if estimated is not None else "design effect unknown, 1 assumed"
         method = f"wilson, clustered by haystack ({len(clusters)} clusters, {told})"
     return Proportion(
-        value=correct / n, correct=correct, n=n, ci95=_wilson(correct, n, quantile**2 / effective), method=method
+        value=correct / n, correct=correct, n=n, ci95=wilson(correct / n, quantile**2 / effective), method=method
     )
 
 
@@ -169,6 +169,22 @@ def compare(outcomes: Iterable[tuple[str, bool, bool]]) -> PairedComparison:
     )  # fmt: skip
 
 
+def wilson(value: float, ratio: float) -> tuple[float, float]:
+    """Wilson's interval around a share; `ratio` is the quantile squared by the sample size, all that it depends on."""
+    middle = (value + ratio / 2) / (1 + ratio)
+    half = math.sqrt(ratio * value * (1 - value) + ratio * ratio / 4) / (1 + ratio)
+    low = 0.0 if value == 0 else max(0.0, middle - half)
+    high = 1.0 if value == 1 else min(1.0, middle + half)
+    return min(low, value), max(high, value)
+
+
+def student_quantile(degrees: int) -> float:
+    """The quantile of Student's t that 95 % intervals reach to on either side."""
+    from scipy.special import stdtrit  # a third of a second to import, and most reports of one haystack do without
+
+    return float(stdtrit(degrees, 1 - ALPHA / 2))
+
+
 def _checked(clusters: Mapping[str, tuple[int, int]] | Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     checked = []
     for correct, n in clusters.values() if isinstance(clusters, Mapping) else clusters:
@@ -179,22 +195,6 @@ def _checked(clusters: Mapping[str, tuple[int, int]] | Iterable[tuple[int, int]]
         if n:
             checked.append((correct, n))
     return checked
-
-
-def _wilson(correct: int, n: int, ratio: float) -> tuple[float, float]:
-    """Wilson's interval; it depends on quantile and sample size only through `ratio` = quantile squared / size."""
-    value = correct / n
-    middle = (value + ratio / 2) / (1 + ratio)
-    half = math.sqrt(ratio * value * (1 - value) + ratio * ratio / 4) / (1 + ratio)
-    low = 0.0 if correct == 0 else max(0.0, middle - half)
-    high = 1.0 if correct == n else min(1.0, middle + half)
-    return min(low, value), max(high, value)
-
-
-def _student_quantile(degrees: int) -> float:
-    from scipy.special import stdtrit  # a third of a second to import, and most reports of one haystack do without
-
-    return float(stdtrit(degrees, 1 - ALPHA / 2))
 
 
 def _mcnemar(b: int, c: int) -> float:
@@ -228,6 +228,6 @@ def _bootstrap(units: Sequence[tuple[int, int]]) -> tuple[float, float]:
     values = np.array([unit for unit, _ in ordered], dtype=np.int64)
     shares = np.array([times for _, times in ordered], dtype=np.float64) / len(units)
     drawn = np.random.default_rng(SEED).multinomial(len(units), shares, size=DRAWS) @ values
-    beyond = NormalDist().cdf(-_student_quantile(len(units) - 1) * math.sqrt(len(units) / (len(units) - 1)))
+    beyond = NormalDist().cdf(-student_quantile(len(units) - 1) * math.sqrt(len(units) / (len(units) - 1)))
     ends = sorted(sign * float(end) for end in np.quantile(drawn[:, 0] / drawn[:, 1], [beyond, 1 - beyond]))
     return ends[0] + 0.0, ends[1] + 0.0  # + 0.0: no negative zero

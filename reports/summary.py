@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from reports.figures import Accuracy, RetrievalLevels
+from reports.figures import Accuracy, Estimate, RetrievalLevels
+from reports.gate import GROUPS
 from reports.model import Comparison, Report, Result
 
 WIDTH = 100
 HEADINGS = ("provider", "benchmark", "accuracy", "recall@10", "search p50", "p95 ms", "errors")
-WIDEST = (18, 16, 20, 9, 10, 9, 6)
+WIDEST = (16, 18, 20, 9, 10, 9, 6)
 ON_THE_RIGHT = 3
 """The columns from here on are numbers."""
 NOTHING = "-"
+SAMPLE = "  sample"
+MOST_GROUPS = 6
+"""A benchmark with more groups of its own than these has them in report.json."""
 
 
 def closing_table(report: Report) -> str:
@@ -44,7 +48,7 @@ def comparison_line(comparison: Comparison) -> str:
 
 
 def _rows(result: Result) -> Iterator[tuple[str, ...]]:
-    groups = result.by_group
+    groups, sample = result.by_group, result.benchmark.sample
     # Unanswerable questions are shown apart; where there are both, recall is that of questions with an answer to find.
     levels = groups["answerable"].retrieval if "answerable" in groups else result.retrieval
     search = result.latency_ms.search
@@ -57,20 +61,23 @@ def _rows(result: Result) -> Iterator[tuple[str, ...]]:
         _time(search.p95),
         str(result.questions.errors),
     )
-    if len(groups) > 1:
-        for name, group in groups.items():
-            yield (
-                f"  {name}",
-                f"  n={group.questions.selected}",
-                _accuracy(group.accuracy),
-                _recall(group.retrieval),
-                "",
-                "",
-                "",
-            )
+    if sample is not None:
+        whole = "" if sample.estimate is None else _accuracy(sample.estimate)
+        yield SAMPLE, f"  {sample.selected} of {sample.questions}", whole, "", "", "", ""
+    for name in _shown_groups(result):
+        group = groups[name]
+        told = f"  n={group.questions.selected}"
+        yield f"  {name}", told, _accuracy(group.accuracy), _recall(group.retrieval), "", "", ""
 
 
-def _accuracy(accuracy: Accuracy | None) -> str:
+def _shown_groups(result: Result) -> list[str]:
+    """Answerable and unanswerable questions where there are both, and the benchmark's own groups if they are few."""
+    own = [name for name in result.by_group if name not in GROUPS]
+    both = [name for name in GROUPS if name in result.by_group]
+    return [*(both if len(both) > 1 else []), *(own if 1 < len(own) <= MOST_GROUPS else [])]
+
+
+def _accuracy(accuracy: Accuracy | Estimate | None) -> str:
     if accuracy is None:
         return NOTHING
     low, high = accuracy.ci95
@@ -110,8 +117,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _notes(report: Report) -> Iterator[str]:
-    if any(len(result.by_group) > 1 for result in report.results):
+    if any(set(GROUPS) <= result.by_group.keys() for result in report.results):
         yield "recall@10 in a provider's line is that of its answerable questions"
+    if any(result.benchmark.sample and result.benchmark.sample.estimate for result in report.results):
+        yield "sample: accuracy estimated for the whole, each question type weighed as it is there"
+    if any(len(result.by_group.keys() - set(GROUPS)) > MOST_GROUPS for result in report.results):
+        yield "results by group, such as context-30, stand in report.json under by_group"
     if report.results and report.run.settings.until != "ingest" and report.run.settings.top_k < 10:
         yield f"recall@10 was not measured: {report.run.settings.top_k} results were asked for"
     if not report.results:

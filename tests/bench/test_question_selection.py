@@ -12,6 +12,7 @@ import pytest
 
 from bench.config import BenchmarkConfig
 from bench.selection import check_types, describe_selection, select
+from reports import SampleRecord
 from schema import Case, Gold, Question, UnknownNameError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def cases(count: int = 60) -> list[Case]:
 
 
 def chosen(of: list[Case], **options: object) -> list[str]:
-    return [case.id for case in select(of, BenchmarkConfig.model_validate(options))]
+    return [case.id for case in select(of, BenchmarkConfig.model_validate(options), TYPES).cases]
 
 
 def test_everything_is_asked_unless_something_is_chosen() -> None:
@@ -39,7 +40,7 @@ def test_everything_is_asked_unless_something_is_chosen() -> None:
 
 
 def test_a_sample_has_its_size_of_each_type_in_the_data_s_order() -> None:
-    sample = select(cases(), BenchmarkConfig(sample=4))
+    sample = select(cases(), BenchmarkConfig(sample=4)).cases
     assert [case.gold.question_type for case in sample].count("temporal") == 4
     assert len(sample) == 12
     numbers = [int(case.source_id) for case in sample]
@@ -93,8 +94,100 @@ def test_types_then_sample_then_limit() -> None:
     assert set(sample) < set(chosen(cases(), sample=4))
     assert chosen(cases(), sample=4, question_type=("temporal",), limit=2) == sample[:2]
     assert describe_selection(BenchmarkConfig(sample=4, question_type=("temporal",), limit=2)) == (
-        "only the types temporal, a sample of 4 questions of each type (seed 0), the first 2 questions"
+        "only the types temporal, a sample of 4 questions of each type (seed 0), at most 2 questions"
     )
+
+
+def grouped(**sizes: int) -> list[Case]:
+    """So many questions of each type, one type after the other."""
+    kinds = [kind.replace("_", "-") for kind, size in sizes.items() for _ in range(size)]
+    plain = cases(len(kinds))
+    return [
+        case.model_copy(update={"gold": case.gold.model_copy(update={"question_type": kind})})
+        for case, kind in zip(plain, kinds, strict=True)
+    ]
+
+
+def seats(of: list[Case], limit: int, order: tuple[str, ...] = TYPES) -> dict[str, int]:
+    selected = select(of, BenchmarkConfig(limit=limit), order).cases
+    assert len(selected) == min(limit, len(of))
+    assert [case for case in of if case in selected] == list(selected), "in the data's order"
+    return {kind: sum(case.gold.question_type == kind for case in selected) for kind in order}
+
+
+LONGMEMEVAL_S = [
+    ("user", 70), ("multi", 62), ("preference", 30), ("multi", 71), ("temporal", 133), ("update", 78),
+    ("assistant", 56),
+]  # fmt: skip
+"""The types in the order of the published file."""
+
+
+def test_the_first_ones_are_taken_in_proportion_where_they_would_be_of_one_type() -> None:
+    of = [
+        case.model_copy(update={"id": f"{kind}-{place}-{number}", "gold": Gold(question_type=kind, ground_truth="")})
+        for place, (kind, size) in enumerate(LONGMEMEVAL_S)
+        for number, case in enumerate(cases(size))
+    ]
+    order = ("user", "assistant", "preference", "multi", "update", "temporal")
+    # 500 questions: 20 times 70, 56, 30, 133, 78, 133 by 500 are 2.8, 2.24, 1.2, 5.32, 3.12, 5.32
+    assert seats(of, 20, order) == {
+        "user": 3, "assistant": 2, "preference": 1, "multi": 6, "update": 3, "temporal": 5,
+    }  # fmt: skip
+    assert seats(of, 6, order) == dict.fromkeys(order, 1), "none is left out that there is a place for"
+    assert seats(of, 3, order) == {
+        "user": 0, "assistant": 0, "preference": 0, "multi": 1, "update": 1, "temporal": 1,
+    }  # fmt: skip
+    assert seats(of, 500, order) == {
+        "user": 70, "assistant": 56, "preference": 30, "multi": 133, "update": 78, "temporal": 133,
+    }  # fmt: skip
+    first = select(of, BenchmarkConfig(limit=20), order)
+    assert [case.id for case in first.cases if "multi" in case.id] == [f"multi-1-{number}" for number in range(6)]
+    assert first.sample.told == (
+        "the first 20 questions would all be user, so 20 in proportion to the types instead"
+    )  # fmt: skip
+
+
+def test_ties_fall_to_the_type_that_comes_first_in_the_benchmark() -> None:
+    of = grouped(multi_hop=20, single_hop=20, temporal=20)
+    assert seats(of, 4) == {"temporal": 2, "single-hop": 1, "multi-hop": 1}
+    assert seats(of, 5) == {"temporal": 2, "single-hop": 2, "multi-hop": 1}
+    assert seats(of, 4, ("multi-hop", "single-hop", "temporal"))["multi-hop"] == 2
+
+
+def test_the_first_ones_stay_the_first_ones_where_that_says_something() -> None:
+    of = grouped(temporal=20, single_hop=20)
+    assert chosen(of, limit=21) == [case.id for case in of[:21]], "two types"
+    assert chosen(of, limit=1) == ["q0"], "one question is of one type anyhow"
+    assert chosen(of, limit=3, question_type=("temporal",)) == ["q0", "q1", "q2"], "one type was asked for"
+    assert chosen(of, limit=2, sample=3) != chosen(of, sample=3)[:2], "a sample of several types is shared out too"
+    assert chosen(of, limit=100) == [case.id for case in of]
+
+
+def test_what_is_said_of_a_choice_is_what_an_estimate_needs() -> None:
+    of = [case.model_copy(update={"cluster": f"c{number // 6}"}) for number, case in enumerate(cases())]
+    whole = select(of, BenchmarkConfig(), TYPES).sample
+    assert whole == SampleRecord(
+        told=None, population=dict.fromkeys(TYPES, 20), types=TYPES, clusters=10, chosen=60, drawn=False
+    )
+    assert list(whole.population) == list(TYPES)
+    drawn = select(of, BenchmarkConfig(sample=4, sample_seed=9), TYPES).sample
+    assert (drawn.told, drawn.chosen, drawn.drawn) == ("a sample of 4 questions of each type (seed 9)", 12, True)
+    assert select(of, BenchmarkConfig(sample=4, limit=5), TYPES).sample.drawn is False
+    assert select(of, BenchmarkConfig(sample=4, limit=50), TYPES).sample.drawn is True, "nothing was cut off"
+    some = select(of[:30], BenchmarkConfig(question_type=("multi-hop",), limit=3), TYPES).sample
+    assert (some.told, some.types, some.clusters) == ("only the types multi-hop, the first 3 questions", TYPES[2:], 5)
+    assert some.population == dict.fromkeys(TYPES, 10), "the benchmark's, whatever was asked for"
+    assert select(of, BenchmarkConfig(limit=60), TYPES).sample.told is None
+    assert select(of, BenchmarkConfig(sample=20), TYPES).sample.told is None
+
+
+def test_what_changes_the_haystacks_is_told_too() -> None:
+    assert describe_selection(BenchmarkConfig(as_of=True)) == "without sessions dated after the question"
+    assert describe_selection(BenchmarkConfig(context_size=(30,))) == "haystacks of 30 conversations"
+    assert describe_selection(BenchmarkConfig(context_size=(2, 5, 30), limit=1)) == (
+        "at most 1 question, haystacks of 2, 5 or 30 conversations"
+    )
+    assert describe_selection(BenchmarkConfig(context_size=(1,))) == "haystacks of 1 conversation"
 
 
 def test_a_type_that_no_benchmark_has_is_refused_with_the_nearest_one() -> None:

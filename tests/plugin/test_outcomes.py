@@ -34,7 +34,7 @@ def test_each_question_is_told_of_in_one_line(suite: Suite, workers: tuple[str, 
     assert "FAILURES" not in ended.output
     counted = ended.counted
     assert list(counted) == ["correct", "wrong", "abstained", "errors", "skipped"]
-    assert sum(counted.values()) == 21
+    assert sum(counted.values()) - counted["skipped"] == 20
     assert counted["errors"] == len(FAULTS)
     for case in CASES:
         lines = [line for line in ended.output.splitlines() if line.startswith(f"{case.id} {case.gold.question_type} ")]

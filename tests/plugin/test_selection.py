@@ -34,6 +34,7 @@ def ids(ended: Ended) -> set[str]:
         (["-k", "temporal"], TEMPORAL),
         (["-k", "synthetic and not temporal"], EVERY - TEMPORAL),
         (["-k", CASES[0].cluster], {case.id for case in CASES if case.cluster == CASES[0].cluster}),
+        (["-k", "abstention"], {case.id for case in CASES if not case.gold.answerable}),
         (["-k", "syn-q0007 or syn-q0012"], {"syn-q0007", "syn-q0012"}),
         (["-k", "bm25", "-m", "benchmark_questions"], EVERY),
         (["-m", "not benchmark_questions"], set()),
@@ -63,6 +64,73 @@ def test_a_sample_is_the_same_each_time_and_divided(suite: Suite) -> None:
     assert collect(suite, "--sample=2", "-n2") == sample
     assert collect(suite, MEMORYBENCH_SAMPLE="2") == sample
     assert collect(suite, "--sample=2", "--sample-seed=1") != sample
+
+
+GROUPED = "tests/plugin/grouped_benchmark.py"
+
+
+def test_the_first_questions_are_in_proportion_where_they_would_be_of_one_type(suite: Suite) -> None:
+    """Of 40 questions, 8 of each of five types."""
+    sizes = BenchmarkOptions(synthetic_sessions=20, synthetic_questions=40)
+    limited = (GROUPED, "--synthetic-sessions=20", "--synthetic-questions=40", "--limit=7", *WATCHED)
+    types = {case.id: case.gold.question_type for case in Synthetic(sizes).cases()}
+    (alone, divided) = (ids(suite.run(*limited, "--collect-only", "-q", *more)) for more in ((), ("-n2",)))
+    assert alone == divided
+    counted = [sum(types[one] == name for one in alone) for name in Synthetic.types]
+    assert counted == [2, 2, 1, 1, 1]
+    first_of = {min(one for one, of_type in types.items() if of_type == name) for name in Synthetic.types}
+    assert first_of < alone
+    told = f"the first 7 questions would all be {Synthetic.types[0]}, so 7 in proportion"
+    plan = suite.run(*limited[:4], "--plan").about("grouped: 7 of 40 questions")
+    assert plan.startswith(f"grouped: 7 of 40 questions: {told}")
+    for more in ((), ("-n2",)):
+        suite.run(*limited, *more)
+    reports = [suite.report(run_id) for run_id in suite.run_ids]
+    assert len(reports) == 2
+    assert comparable(reports[0]) == comparable(reports[1])
+    (result,) = reports[0]["results"]  # type: ignore[misc]  # parsed JSON
+    sample = result["benchmark"]["sample"]
+    assert sample["told"].startswith(told)
+    assert (sample["selected"], sample["questions"]) == (7, 40)
+    assert sample["population"] == dict.fromkeys(Synthetic.types, 8)
+    assert sample["estimate"]["ci95"][0] < sample["estimate"]["value"] < sample["estimate"]["ci95"][1]
+    assert list(result["by_group"]) == ["answerable", "unanswerable", "context-2", "context-30"]
+
+
+def test_the_report_tells_a_sample_and_a_choice_of_pytests_from_the_whole(suite: Suite) -> None:
+    def block(*arguments: str) -> dict[str, object] | None:
+        before = set(suite.run_ids)
+        suite.run("bench", *SMALL, *WATCHED, *arguments)
+        (run_id,) = set(suite.run_ids) - before
+        (result,) = suite.report(run_id)["results"]  # type: ignore[misc]  # parsed JSON
+        sample: dict[str, object] | None = result["benchmark"]["sample"]
+        return sample
+
+    assert block() is None
+    assert block("--limit=20") is None
+    picked = block("-k", "temporal")
+    assert picked is not None
+    assert (picked["selected"], picked["questions"], picked["estimate"]) == (len(TEMPORAL), len(EVERY), None)
+    assert picked["told"] == "chosen by pytest's own options, such as -k"
+    drawn = block("--sample=2", "--sample-seed=3")
+    assert drawn is not None
+    assert drawn["told"] == "a sample of 2 questions of each type (seed 3)"
+    assert isinstance(drawn["estimate"], dict)
+    second_look = block("--lf")
+    assert second_look is not None
+    assert second_look["estimate"] is None
+    assert "what was wrong in run" in str(second_look["told"])
+
+
+def test_what_a_run_chose_is_part_of_its_fingerprint(suite: Suite) -> None:
+    """Also what only changes the haystacks."""
+    begun = suite.run("bench", *SMALL, *WATCHED, "--run-id=one", "--limit=2", "-k", "synthetic")
+    assert begun.status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    for option in ("--as-of", "--context-size=30", "--sample=1", "--question-type=temporal"):
+        ended = suite.run("bench", *SMALL, *WATCHED, "--run-id=one", "--limit=2", "-k", "synthetic", option)
+        assert ended.status == pytest.ExitCode.USAGE_ERROR
+        named = option.removeprefix("--").partition("=")[0].replace("-", "_")
+        assert f"selection.{named}" in ended.output
 
 
 def test_the_first_wrong_answer_can_be_the_last_question(suite: Suite) -> None:

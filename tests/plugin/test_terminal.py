@@ -55,7 +55,7 @@ def test_the_line_is_drawn_and_wiped(suite: Suite, workers: tuple[str, ...], col
         assert "errors 0" in state
     if columns == 120:
         assert re.match(r"haystacks 1/1 · questions \d+/20 · accuracy so far \d+.\d% \[.*\] · ", states[-1])
-    drawn = written.rindex("questions ", 0, written.index("not answered right"))
+    drawn = written.rindex("/20", 0, written.index("not answered right"))
     wiped = written[drawn : written.index("\n", drawn)].split("\r")[1:]
     assert wiped[-2:] == [" " * (columns - 1), ""]
     assert not re.search(r"^[.wa]+$", written, re.MULTILINE), "letters and the line do not mix"

@@ -14,6 +14,7 @@ from reports.records import (
     ProviderRecord,
     QuestionRecord,
     RunRecord,
+    SampleRecord,
     Step,
     StepError,
     Versions,
@@ -35,6 +36,15 @@ def benchmark(name: str = "locomo", **changes: Any) -> BenchmarkRecord:  # Any: 
 
 def provider(name: str = "bm25") -> ProviderRecord:
     return ProviderRecord(name=name, version="1", settings={"stop_words": True})
+
+
+def sample(**changes: Any) -> SampleRecord:  # Any: fields of the record, which checks them
+    """Two of each type of a benchmark of 200 questions, a haystack for each."""
+    values = {
+        "told": "a sample of 2 questions of each type (seed 0)", "population": {"multi-hop": 50, "temporal": 150},
+        "types": ("multi-hop", "temporal"), "clusters": 200, "chosen": 4, "drawn": True,
+    }  # fmt: skip
+    return SampleRecord.model_validate({**values, **changes})
 
 
 def run(**changes: Any) -> RunRecord:  # Any: fields of the record, which checks them

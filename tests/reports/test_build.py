@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_records import FINISHED, asked, benchmark, case, container, failed, found, provider, run, waiting
+from made_records import FINISHED, asked, benchmark, case, container, failed, found, provider, run, sample, waiting
 from syrupy.assertion import SnapshotAssertion
 
 from reports.build import build_report
@@ -133,6 +133,104 @@ def test_types_stand_in_the_benchmarks_order_and_groups_apart() -> None:
         "unanswerable": 0.0,
     }
     assert result["by_group"]["unanswerable"].keys() == result["by_type"]["temporal"].keys()
+
+
+def test_groups_of_the_benchmark_stand_after_those_that_all_have_and_by_size() -> None:
+    records = [
+        asked(case(1, groups=("context-30", "user"))),
+        asked(case(2, groups=("context-2", "user")), "wrong"),
+        asked(case(3, groups=("context-100",), **UNANSWERABLE)),
+        asked(case(4)),
+    ]
+    groups = only_result(records)["by_group"]
+    assert {name: group["questions"]["selected"] for name, group in groups.items()} == {
+        "answerable": 3, "unanswerable": 1, "context-2": 1, "context-30": 1, "context-100": 1, "user": 2,
+    }  # fmt: skip
+    assert list(groups) == ["answerable", "unanswerable", "context-2", "context-30", "context-100", "user"]
+    assert groups["user"]["accuracy"]["value"] == 0.5
+
+
+def of_each_type(*ends: str) -> list[QuestionRecord]:
+    """Two multi-hop questions, then temporal ones, in haystacks of their own."""
+    kinds = ["multi-hop", "multi-hop", *["temporal"] * (len(ends) - 2)]
+    return [
+        failed(case(number, kind, conversation=number))
+        if end == "error"
+        else asked(case(number, kind, conversation=number), end)
+        for number, (kind, end) in enumerate(zip(kinds, ends, strict=True))
+    ]
+
+
+def block_of(records: list[QuestionRecord], **of_it: Any) -> Any:  # Any: fields of SampleRecord; parsed JSON
+    return only_result(records, benchmarks=(benchmark(sample=sample(**of_it)),), sampled="as it was asked for")
+
+
+def test_a_sample_says_what_it_is_of_and_estimates_the_whole() -> None:
+    result = block_of(of_each_type("correct", "error", "correct", "correct"))
+    block = result["benchmark"]["sample"]
+    low, high = block["estimate"].pop("ci95")
+    assert block == {
+        "told": "a sample of 2 questions of each type (seed 0)",
+        "selected": 4,
+        "questions": 200,
+        "population": {"multi-hop": 50, "temporal": 150},
+        "types": ["multi-hop", "temporal"],
+        "estimate": {
+            "value": 0.25 * 0.5 + 0.75,
+            "n": 200,
+            "method": "wilson, stratified by type (4 of 200 questions)",
+        },
+        "reason": None,
+    }
+    assert low < 0.6
+    assert 0.9 < high < 1
+    assert result["accuracy"]["value"] == 0.75, "an accuracy is always that of what was asked"
+    asked_for = "4 of 200 questions, a sample of 2 questions of each type (seed 0)"
+    assert f"not the whole benchmark was asked: {asked_for}" in result["warnings"]
+
+
+def test_the_first_questions_are_not_a_sample_by_chance() -> None:
+    block = block_of(of_each_type("correct", "wrong", "correct", "correct"), told="the first 4 questions", drawn=False)
+    assert block["benchmark"]["sample"]["estimate"]["method"].endswith(
+        "; the first questions are taken as if they had been drawn by chance"
+    )
+
+
+def test_types_that_were_not_asked_for_are_not_estimated() -> None:
+    records = of_each_type("correct", "wrong", "correct", "correct")
+    block = block_of(records[2:], types=("temporal",), clusters=150, chosen=2)["benchmark"]["sample"]
+    assert (block["selected"], block["questions"]) == (2, 200)
+    assert (block["estimate"]["n"], block["estimate"]["value"]) == (150, 1.0)
+
+
+def test_a_whole_benchmark_is_no_sample() -> None:
+    records = of_each_type("correct", "wrong", "correct", "correct")
+    whole = block_of(records, told=None, population={"multi-hop": 2, "temporal": 2}, clusters=4, drawn=False)
+    assert whole["benchmark"]["sample"] is None
+    assert whole["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("of_it", "of_the_run", "told", "reason"),
+    [
+        ({"chosen": 200, "told": None}, {}, "chosen by pytest's own options", "questions that were picked say nothing"),
+        ({"chosen": 8}, {}, "each type (seed 0), chosen by pytest's own", "questions that were picked say nothing"),
+        ({}, {"second_look_at": "first"}, "what was wrong in run first", "questions that were picked say nothing"),
+        ({}, {"until": "answer"}, "a sample of 2 questions", "nothing was judged"),
+        ({"population": {"multi-hop": 5, "temporal": 5, "single-hop": 9}}, {}, "a sample", "of the type single-hop"),
+    ],
+)
+def test_without_an_estimate_the_report_says_why(
+    of_it: dict[str, Any], of_the_run: dict[str, Any], told: str, reason: str
+) -> None:
+    if "population" in of_it:
+        of_it = {**of_it, "types": ("multi-hop", "temporal", "single-hop")}
+    records = of_each_type("correct", "wrong", "correct", "correct")
+    of_the_run = {"benchmarks": (benchmark(sample=sample(**of_it)),), **of_the_run}
+    block = only_result(records, **of_the_run)["benchmark"]["sample"]
+    assert block["estimate"] is None
+    assert reason in block["reason"]
+    assert told in block["told"]
 
 
 def test_official_f1_counts_a_missing_answer_as_nothing() -> None:

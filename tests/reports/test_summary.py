@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_records import asked, benchmark, case, container, failed, found, provider, run, waiting
+from made_records import asked, benchmark, case, container, failed, found, provider, run, sample, waiting
 from syrupy.assertion import SnapshotAssertion
 
 from reports.build import build_report
@@ -30,6 +30,22 @@ def side_by_side() -> Report:
     return build_report(of_three, records, [])
 
 
+def of_samples() -> Report:
+    """A sample, one of which nothing can be said of the whole, and a benchmark with groups of its own."""
+    sampled = sample(population={"temporal": 321, "multi-hop": 282}, clusters=603, chosen=12)
+    by_hand = sample(told=None, population={"temporal": 75_336}, types=("temporal",), chosen=75_336)
+    named = ("longmemeval_oracle", "convomem", "locomo")
+    records = []
+    for number in range(12):
+        kind, groups = ("temporal", "multi-hop")[number % 2], (f"context-{2 if number < 6 else 30}",)
+        for name in named:
+            answerable = name != "convomem" or number % 3 > 0
+            one = case(number, kind, conversation=number, groups=groups, answerable=answerable)
+            records.append(asked(one.model_copy(update={"benchmark": name}), "correct" if number % 4 else "wrong"))
+    of_three = tuple(benchmark(name, sample=kept) for name, kept in zip(named, (sampled, by_hand, None), strict=True))
+    return build_report(run(benchmarks=of_three), records, [])
+
+
 def reports() -> dict[str, Report]:
     long = "my_package.memory_systems.with_a_long_name:MyProvider"
     sessions_only = tuple(one.model_copy(update={"message_ids": ()}) for one in found("m3"))
@@ -47,6 +63,7 @@ def reports() -> dict[str, Report]:
         "five results": build_report(run(top_k=5), [asked(case(1))], [container()]),
         "until ingest": build_report(run(until="ingest"), [waiting(case(1))], [container()]),
         "unfinished, long names, errors": build_report(two, mixed, []),
+        "samples and groups": of_samples(),
         "nothing asked": build_report(run(), [], []),
     }
 
