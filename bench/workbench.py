@@ -13,11 +13,13 @@ from pathlib import Path
 
 from bench.background import BackgroundLoop
 from bench.base import Benchmark
-from bench.config import BenchmarkConfig
+from bench.config import SELECTION_FIELDS, BenchmarkConfig
 from bench.pipeline import Job, Pipeline, Services, fingerprint_of
+from bench.provider_options import provider_settings, recorded_settings
+from bench.selection import select_from
 from judges import Judge, find_judge
 from llms import Answerer, find_answerer
-from providers import Limits, Provider, find_provider
+from providers import Limits, Provider, ProviderSettings, find_provider
 from reports import (
     AnswererRecord,
     BenchmarkRecord,
@@ -27,6 +29,7 @@ from reports import (
     Phase,
     ProviderRecord,
     QuestionKey,
+    SampleRecord,
     check_selection,
     note_lag,
 )
@@ -44,14 +47,17 @@ class Cast:
     """Who takes part in a run, found by name before anything is begun."""
 
     providers: dict[str, type[Provider]]
+    settings: dict[str, ProviderSettings]
     answerer: type[Answerer]
     judge: type[Judge]
 
     @classmethod
     def of(cls, config: BenchmarkConfig) -> Cast:
-        """The classes that `config` names; raises `schema.UnknownNameError`."""
+        """The classes that `config` names, the providers with their settings; raises `schema.ConfigurationError`."""
+        providers = {name: find_provider(name) for name in config.provider}
         return cls(
-            {name: find_provider(name) for name in config.provider},
+            providers,
+            provider_settings(providers, config.provider_option),
             find_answerer(config.answering_model),
             find_judge(config.judge),
         )
@@ -60,7 +66,7 @@ class Cast:
     def provider_records(self) -> tuple[ProviderRecord, ...]:
         """What a report says of the providers."""
         return tuple(
-            ProviderRecord(name=name, version=found.version, settings=found.Settings().model_dump(mode="json"))
+            ProviderRecord(name=name, version=found.version, settings=recorded_settings(self.settings[name]))
             for name, found in self.providers.items()
         )
 
@@ -90,15 +96,20 @@ def find_benchmark(name: str) -> type[Benchmark]:
     return find_class("benchmark", name, Benchmark, "bench")
 
 
-def record_of(benchmark: Benchmark) -> BenchmarkRecord:
-    """What the checkpoint keeps of a benchmark."""
-    return BenchmarkRecord(**benchmark.info.model_dump(), types=benchmark.types, official_f1=benchmark.official_f1)
+def record_of(benchmark: Benchmark, sample: SampleRecord) -> BenchmarkRecord:
+    """What the checkpoint keeps of a benchmark, and of what was chosen from it."""
+    return BenchmarkRecord(
+        **benchmark.info.model_dump(),
+        types=benchmark.types,
+        official_f1=benchmark.official_f1,
+        official_retrieval=benchmark.official_retrieval,
+        sample=sample,
+    )
 
 
 def parts_of(config: BenchmarkConfig, cast: Cast, version: str) -> Parts:
     """All that the numbers depend on and that is known before any data is read."""
-    selection = config.model_dump(mode="json", include={"limit", "sample", "sample_seed", "question_type"})
-    synthetic = config.model_dump(mode="json", include={"synthetic_sessions", "synthetic_questions", "synthetic_seed"})
+    selection = config.model_dump(mode="json", include=set(SELECTION_FIELDS))
     return {
         "suite.version": version,
         "ingest.isolation": config.isolation,
@@ -106,7 +117,6 @@ def parts_of(config: BenchmarkConfig, cast: Cast, version: str) -> Parts:
         "answer.model": cast.answerer_record.model_dump(mode="json"),
         "judge.judge": cast.judge_record.model_dump(mode="json"),
         **{f"selection.{name}": value for name, value in selection.items()},
-        **{f"selection.{name}": value for name, value in synthetic.items()},
         **{f"ingest.provider.{record.name}": record.model_dump(mode="json") for record in cast.provider_records},
     }
 
@@ -153,7 +163,8 @@ class Workbench:
     def seal(self, selected: Sequence[tuple[str, Case]]) -> None:
         """Fix what the run is about, or make sure that it is about this; raises `schema.ConfigurationError`."""
         used = {case.benchmark for _provider, case in selected}
-        records = [record_of(benchmark) for name, benchmark in self._benchmarks.items() if name in used]
+        opened = [benchmark for name, benchmark in self._benchmarks.items() if name in used]
+        records = [record_of(benchmark, select_from(benchmark, self.config).sample) for benchmark in opened]
         self.checkpoint.seal(selected, records)
         keys = [QuestionKey(provider, case.benchmark, case.id) for provider, case in selected]
         check_selection(self.checkpoint, keys, records)
@@ -241,7 +252,7 @@ class Workbench:
         if provider not in self._providers:
             workspace = self._folder / "providers" / "".join(letter if letter.isalnum() else "-" for letter in provider)
             workspace.mkdir(parents=True, exist_ok=True)
-            self._providers[provider] = found(found.Settings(), workspace)
+            self._providers[provider] = found(self.cast.settings[provider], workspace)
         answerer, judge = self._models
         services = self._services
         answering = _bounded(answerer.concurrency, answerer.offline)
@@ -259,7 +270,7 @@ class Workbench:
             answerer=answerer,
             judge=judge,
             callers=(
-                services.caller(f"provider-{provider}", found.limits, ProviderError),
+                services.caller(f"provider-{provider}", self._providers[provider].limits, ProviderError),
                 services.caller(f"answerer-{answerer.name}", answering, ModelError),
                 services.caller(f"judge-{judge.name}", judging, JudgeError),
             ),

@@ -1,0 +1,114 @@
+"""Word search and dense retrieval together, by reciprocal rank fusion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from providers.base import Limits, MaybeAwaitable, Provider, ProviderSettings
+from providers.bm25 import Bm25
+from providers.dense import Dense, DenseSettings
+from schema import Question, SearchResult, Session
+
+SMALLEST_DEPTH = 100
+"""How far down both rankings are read unless `depth` is set (further if more results are asked for)."""
+
+
+class HybridSettings(DenseSettings):
+    """What can be set about the fusion and its embedder."""
+
+    rrf_k: float = Field(60, ge=0, allow_inf_nan=False, description="the k of reciprocal rank fusion")
+    depth: int | None = Field(None, ge=1, le=10_000, description="how far down both rankings are read")
+
+
+class Hybrid(Provider):
+    """`bm25` and `dense` asked the same, and their rankings fused: a score is the sum of 1 / (rrf_k + rank).
+
+    Both see exactly what they see alone. Equal scores are in the order of the haystack.
+    """
+
+    name = "hybrid"
+    Settings = HybridSettings
+    limits: ClassVar[Limits] = Dense.limits
+
+    def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
+        super().__init__(settings, workspace)
+        if not isinstance(settings, HybridSettings):
+            raise TypeError(f"settings of {type(self).__name__} are HybridSettings, not {type(settings).__name__}")
+        self._rrf_k = settings.rrf_k
+        self._depth = settings.depth
+        self._bm25 = Bm25(ProviderSettings(), workspace)
+        self._dense = Dense(settings, workspace)
+        self.limits = self._dense.limits  # type: ignore[misc]  # they depend on the embedder
+
+    def ingest(self, container: str, session: Session) -> MaybeAwaitable[None]:
+        """Store one session for both, in the place of one with the same id."""
+        if self._dense.server is not None:
+            return self._ingest_by_server(container, session)
+        self._bm25.ingest(container, session)
+        self._dense.ingest_here(container, session)
+        return None
+
+    def search(self, container: str, question: Question, top_k: int) -> MaybeAwaitable[Sequence[SearchResult]]:
+        """At most `top_k` messages, best first."""
+        if self._dense.server is not None:
+            return self._search_by_server(container, question, top_k)
+        depth = self._reading_depth(top_k)
+        words = self._bm25.search(container, question, depth)
+        meaning = self._dense.search_here(container, question, depth)
+        return self._fused(container, (words, meaning), top_k)
+
+    def clear(self, container: str) -> None:
+        """Remove a container from both."""
+        self._bm25.clear(container)
+        self._dense.clear(container)
+
+    def close(self) -> MaybeAwaitable[None]:
+        """Close the files and the connections."""
+        self._bm25.close()
+        return self._dense.close()
+
+    async def _ingest_by_server(self, container: str, session: Session) -> None:
+        server = self._dense.server
+        assert server is not None
+        await asyncio.to_thread(self._bm25.ingest, container, session)
+        await self._dense.ingest_by_server(server, container, session)
+
+    async def _search_by_server(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
+        server = self._dense.server
+        assert server is not None
+        depth = self._reading_depth(top_k)
+        rankings = await asyncio.gather(
+            asyncio.to_thread(self._bm25.search, container, question, depth),
+            self._dense.search_by_server(server, container, question, depth),
+        )
+        return await asyncio.to_thread(self._fused, container, rankings, top_k)
+
+    def _reading_depth(self, top_k: int) -> int:
+        return self._depth or max(SMALLEST_DEPTH, top_k)
+
+    def _fused(self, container: str, rankings: Sequence[Sequence[SearchResult]], top_k: int) -> Sequence[SearchResult]:
+        found = {result.message_ids[0]: result for ranking in rankings for result in ranking}
+        order = self._dense.order(container, list(found))
+        ids = [[result.message_ids[0] for result in ranking] for ranking in rankings]
+        fused = fuse(ids, self._rrf_k, order)
+        return [found[id_].model_copy(update={"score": score}) for id_, score in fused[: max(top_k, 0)]]
+
+
+def fuse(rankings: Sequence[Sequence[str]], k: float, order: Mapping[str, int]) -> list[tuple[str, float]]:
+    """Everything in `rankings` (best first) with its score: the sum of 1 / (k + rank) over them, ranks from 1.
+
+    Best first; scores that are equal to 12 decimals are in the `order` of what they are of. Reciprocal rank fusion is
+    from Cormack, Clarke, Buettcher: "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+    Methods", SIGIR 2009, where k is 60.
+    """
+    scores: defaultdict[str, float] = defaultdict(float)
+    for ranking in rankings:
+        for rank, id_ in enumerate(ranking, start=1):
+            scores[id_] += 1 / (k + rank)
+    return sorted(scores.items(), key=lambda item: (-round(item[1], 12), order[item[0]]))
