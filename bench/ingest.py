@@ -36,11 +36,12 @@ class Ingest:
         self._caller = caller
         self._leases = leases
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._busy = 0
 
     @property
     def busy(self) -> int:
-        """How many containers are being made ready."""
-        return sum(not task.done() for task in self._under_way.values())
+        """How many containers are being made ready; may be asked by any thread."""
+        return self._busy
 
     async def ready(self, container: str, haystack: Haystack, *, again: bool = False) -> None:
         """Return when `container` can be searched.
@@ -53,7 +54,12 @@ class Ingest:
         if task is None or (again and task.done() and task.exception() is not None):
             task = asyncio.create_task(self._ensure(container, haystack, again=again), name=f"ingest {container}")
             self._under_way[container] = task
+            self._busy += 1
+            task.add_done_callback(self._one_less)
         await asyncio.shield(task)
+
+    def _one_less(self, _done: asyncio.Task[None]) -> None:
+        self._busy -= 1
 
     async def _ensure(self, container: str, haystack: Haystack, *, again: bool) -> None:
         pause, longest = _POLL_SECONDS

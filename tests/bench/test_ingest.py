@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +33,23 @@ def test_a_hundred_questions_at_once_ingest_three_haystacks_once(tmp_path: Path)
     assert len(ingested(world)) == 3 * SESSIONS
     assert len(world.asked("indexing")) == 3
     assert not world.asked("clear"), "there was nothing to clear"
+
+
+def test_how_many_are_under_way_can_be_asked_while_more_are_begun(tmp_path: Path) -> None:
+    bench = Bench(World(), tmp_path, Small(haystacks=1500, questions=1500), {"until": "ingest"})
+    _checkpoint, workbench = bench.open()
+    workbench.seal(bench.selected())
+    pipeline = workbench.pipeline(bench.provider, "small")
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        jobs = [workbench.job(provider, case) for provider, case in bench.selected()]
+        while not all(job.ingested.done() for job in jobs):
+            assert 0 <= pipeline.ingesting <= 1500
+    finally:
+        sys.setswitchinterval(before)
+    workbench.close()
+    assert pipeline.ingesting == 0
 
 
 def test_a_container_for_each_question_on_demand(tmp_path: Path) -> None:
