@@ -58,6 +58,11 @@ class Caller:
         self._threads = threads
         self._failure = failure
 
+    @property
+    def most(self) -> int:
+        """How many calls this process may have under way at once."""
+        return self._limiter.most
+
     async def call(self, method: Callable[..., Any], *arguments: object, place: int = 0) -> Done[Any]:
         """Call `method` until it succeeds, an error is not transient, or five attempts are used up.
 

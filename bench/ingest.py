@@ -37,6 +37,9 @@ class Ingest:
         self._leases = leases
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._busy = 0
+        # A haystack that is being ingested is in memory. More at once than there can be calls, and one to be read
+        # meanwhile, would go no faster.
+        self._in_memory = asyncio.Semaphore(caller.most + 1)
 
     @property
     def busy(self) -> int:
@@ -127,18 +130,19 @@ class Ingest:
                     raise done.error
                 self._leases.session_done(container, ordinal, done.service_ms, done.attempts)
 
-        # a large haystack takes a while to be read: the loop must not stand still for it
-        try:
-            sessions = await asyncio.to_thread(haystack.sessions)
-        except DataError as error:
-            raise HaystackError(str(error)) from error
-        # the lanes share one iterator: each takes the next session, and no more are in memory than there are lanes
-        shared = enumerate(sessions)
-        lanes = [asyncio.create_task(one_after_another(shared)) for _lane in range(self._provider.limits.sessions)]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            await _ended(*lanes)
+        async with self._in_memory:
+            # a large haystack takes a while to be read: the loop must not stand still for it
+            try:
+                sessions = await asyncio.to_thread(haystack.sessions)
+            except DataError as error:
+                raise HaystackError(str(error)) from error
+            # the lanes share one iterator: each takes the next session, and no more are in memory than there are lanes
+            shared = enumerate(sessions)
+            lanes = [asyncio.create_task(one_after_another(shared)) for _lane in range(self._provider.limits.sessions)]
+            try:
+                await asyncio.gather(*lanes)
+            finally:
+                await _ended(*lanes)
         return counted[0], counted[1]
 
     async def _must(self, method: Callable[[str], object], container: str) -> float:

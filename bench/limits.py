@@ -216,6 +216,7 @@ class Limiter:
         folder.mkdir(parents=True, exist_ok=True)
         self._schedule = Schedule(folder / f"{name}.schedule", per_minute)
         self._shared = SharedSlots(folder / f"{name}.slots", shared) if shared is not None else None
+        self.most = most
         self._adaptive = AdaptiveLimit(most)
 
     @asynccontextmanager
