@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import ClassVar
 
 from schema import Answer, Question, SearchResult
 
@@ -13,18 +12,31 @@ class Answerer(ABC):
     """An answering model.
 
     `version` changes whenever the same input may give another answer. `offline` says that no language model is behind
-    it. Raise `schema.ModelError` for what goes wrong. `answer` is ``async def`` or plain ``def``; a plain one runs in a
-    thread.
+    it. `prompt` names the answer prompt and its version, "" where there is none. `concurrency` is how many calls it
+    bears at once, None for as many as are in flight. `priced_by` names who sells its model
+    ("openai", "anthropic", "google"), None where nobody does or nobody knows. Making one opens nothing: a client is
+    opened by `open` or the first call. Raise `schema.ModelError` for what goes wrong. `answer` is ``async def`` or
+    plain ``def``; a plain one runs in a thread.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[str] = "1"
-    offline: ClassVar[bool] = False
-    concurrency: ClassVar[int | None] = None
+    name: str
+    version: str = "1"
+    offline: bool = False
+    prompt: str = ""
+    concurrency: int | None = None
+    priced_by: str | None = None
+
+    def for_family(self, family: str) -> Answerer:
+        """The same model with the answer prompt of a family of benchmarks (`bench.base.Benchmark.family`)."""
+        del family
+        return self
 
     @abstractmethod
     def answer(self, question: Question, results: Sequence[SearchResult]) -> Answer | Awaitable[Answer]:
         """The answer to `question` from `results` alone; an empty hypothesis is an answer, and a wrong one."""
+
+    async def open(self) -> None:  # noqa: B027  nothing to open unless overridden
+        """Open what `answer` needs: called once before it, so that no answer's time has that in it."""
 
     def close(self) -> Awaitable[None] | None:  # noqa: B027  nothing to close unless overridden
         """Give back what this process holds."""

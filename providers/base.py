@@ -75,6 +75,16 @@ class Provider(ABC):
     def clear(self, container: str) -> MaybeAwaitable[None]:
         """Remove `container` and all that is in it; nothing happens if there is none."""
 
+    def answer_prompt(self, question: Question, results: Sequence[SearchResult]) -> str | None:
+        """All that an answering model is told, for a provider with a prompt of its own; None for the shared one.
+
+        Asked for only under ``--answer-prompt provider``. `results` are what `search` gave, best first, as far as
+        ``--context-tokens`` allows. Plain ``def``, and quick: it puts text together and asks nobody. Change `version`
+        with the wording.
+        """
+        del question, results
+        return None
+
     def close(self) -> MaybeAwaitable[None]:  # noqa: B027  nothing to close unless overridden
         """Give back what this process holds (connections, files); what was ingested stays."""
 

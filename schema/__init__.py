@@ -16,10 +16,11 @@ from schema.errors import (
     MemoryBenchError,
     ModelError,
     ProviderError,
+    ReplyError,
     UnknownNameError,
 )
 from schema.names import find_class, known_classes
-from schema.outcome import Answer, SearchResult, Usage, Verdict, VerdictLabel
+from schema.outcome import Answer, SearchResult, Usage, Verdict, VerdictLabel, Vote
 from schema.question import Case, Gold, Question
 from schema.timespan import TimeSpan, format_day
 from schema.timewords import TimeExpression, find_times
@@ -43,6 +44,7 @@ __all__ = [
     "ModelError",
     "ProviderError",
     "Question",
+    "ReplyError",
     "Role",
     "SearchResult",
     "Session",
@@ -52,6 +54,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "VerdictLabel",
+    "Vote",
     "Word",
     "estimate_tokens",
     "find_class",

@@ -10,7 +10,8 @@
         ├── HaystackError       the sessions to ingest could not be read
         ├── ProviderError       the memory system under test failed
         │   └── IndexingTimeoutError   it did not become ready in time
-        ├── ModelError          the answering model failed
+        ├── ModelError          a language model failed
+        │   └── ReplyError      its reply is not what was asked for
         └── JudgeError          the judge failed, or said nothing that can be read as a verdict
 
 `InfrastructureError` carries what retrying needs: `transient` (worth another attempt) and `retry_after` (seconds that
@@ -21,6 +22,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schema.outcome import Usage
 
 
 class MemoryBenchError(Exception):
@@ -79,7 +84,15 @@ class IndexingTimeoutError(ProviderError):
 
 
 class ModelError(InfrastructureError):
-    """The answering model failed."""
+    """A language model failed."""
+
+
+class ReplyError(ModelError):
+    """A model's reply is not what was asked for, such as text where an object should be; `usage` is what it took."""
+
+    def __init__(self, message: str, *, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class JudgeError(InfrastructureError):

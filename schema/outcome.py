@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from schema.word import Word
 
@@ -14,10 +14,23 @@ VerdictLabel = Literal["correct", "wrong", "abstained"]
 
 
 class Usage(Word):
-    """What a model call used, in tokens as its server counted them."""
+    """What model calls used, in tokens as the server counted them.
+
+    `input_tokens` are all that were read, `cached_tokens` and `cache_write_tokens` those of them that a cache gave or
+    took. `output_tokens` are all that were written, `reasoning_tokens` those of them that nobody sees. `calls` counts
+    the requests that were answered, `batched` those of them that went through a batch endpoint, at its lower price.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    calls: int = 1
+    batched: int = Field(default=0, exclude_if=lambda calls: not calls)
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
 
 
 class SearchResult(Word):
@@ -36,18 +49,41 @@ class SearchResult(Word):
 
 
 class Answer(Word):
-    """What the answering model said; the text is the `hypothesis`, "" when it said nothing."""
+    """What the answering model said; the text is the `hypothesis`, "" when it said nothing.
+
+    `model` is what the server calls the model, None without one. `context_tokens` is the estimated size of what the
+    model was given to read, None where it was given all that was found.
+    """
 
     hypothesis: str
     usage: Usage | None = None
+    model: str | None = None
+    context_tokens: int | None = None
+
+
+class Vote(Word):
+    """One of several gradings of an answer: the judge's name as it was asked for, and which of its repeats it is."""
+
+    judge: str
+    repeat: int
+    label: VerdictLabel
+    explanation: str
+    usage: Usage | None = None
+    model: str | None = None
 
 
 class Verdict(Word):
-    """How a judge graded an answer, and why in a sentence."""
+    """How a judge graded an answer, and why in a sentence.
+
+    `model` is what the server calls the judge's model, None without one. Where several judges or repeats voted, `votes`
+    has them all, and the label is that of the majority.
+    """
 
     label: VerdictLabel
     explanation: str
     usage: Usage | None = None
+    model: str | None = None
+    votes: tuple[Vote, ...] = ()
 
     @property
     def correct(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llms import find_answerer
+from llms import open_answerer
 from llms.extractive import REFUSAL, ExtractiveAnswerer
 from schema import Question, SearchResult
 
@@ -107,5 +107,5 @@ def test_the_answer_is_the_same_in_another_process() -> None:
 
 
 def test_it_is_found_by_its_name() -> None:
-    assert find_answerer("extractive") is ExtractiveAnswerer
+    assert isinstance(open_answerer("extractive"), ExtractiveAnswerer)
     assert ExtractiveAnswerer.offline
