@@ -1,12 +1,32 @@
-"""How an answer is graded. One file a judge."""
+"""How an answer is graded. One file a judge; a language model is one judge, under several protocols."""
+
+import re
 
 from judges.base import Judge
-from schema import find_class
+from judges.model_judge import FAMILY_MODELS, ModelJudge
+from judges.protocols import protocol_names
+from llms import is_model_name
+from schema import UnknownNameError, find_class, known_classes
+
+_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+_HINT = (
+    "A language model judges by its name (gpt-5.4-mini, claude-haiku-5-5, gemini-3.5-flash) or as "
+    "PROVIDER/MODEL@URL. Your own can be given by its path, as in my_package.my_module:MyJudge."
+)
 
 
-def find_judge(name: str) -> type[Judge]:
-    """The judge class of that name or dotted path; raises `schema.UnknownNameError`."""
-    return find_class("judge", name, Judge, "judges")
+def open_judge(name: str) -> Judge:
+    """The judge of that name or dotted path, or the language model of that name as a judge.
+
+    ``openai``, ``anthropic`` and ``google`` stand for a model of theirs. Opens no client. Raises
+    `schema.UnknownNameError` for what nobody is called, `schema.ConfigurationError` for a judge that cannot be made.
+    """
+    known = known_classes(Judge, "judges")
+    if name in known or _PATH.fullmatch(name):
+        return find_class("judge", name, Judge, "judges")()
+    if name in FAMILY_MODELS or is_model_name(name):
+        return ModelJudge(name)
+    raise UnknownNameError("judge", name, [*known, *FAMILY_MODELS], _HINT)
 
 
-__all__ = ["Judge", "find_judge"]
+__all__ = ["FAMILY_MODELS", "Judge", "ModelJudge", "open_judge", "protocol_names"]

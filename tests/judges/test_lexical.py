@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]  # it has no stubs
 
-from judges import find_judge
+from judges import open_judge
 from judges.content import content
 from judges.lexical import LexicalJudge
 from llms.extractive import ExtractiveAnswerer
@@ -144,7 +144,7 @@ def test_listing_dates_until_one_fits_does_not_count() -> None:
 
 
 def test_it_is_found_by_its_name() -> None:
-    assert find_judge("lexical") is LexicalJudge
+    assert isinstance(open_judge("lexical"), LexicalJudge)
     assert (LexicalJudge.protocol, LexicalJudge.model) == ("lexical-v1", None)
 
 

@@ -1,0 +1,182 @@
+"""Auditing a judge: it grades answers whose worth is known, and what it makes of them is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from judges.audit_set import LABELS, AuditItem, Kind, audit_set_sha256
+from judges.base import Judge
+from reports import Accepted, AcceptedShare, Accuracy, JudgeAudit, cohen_kappa, interval
+from schema import InfrastructureError, JudgeError, Verdict
+
+ATTEMPTS = 5
+LONGEST_WAIT_SECONDS = 120.0
+GIVE_UP = 20
+"""An audit is given up when this many items have ended in errors and none in a verdict."""
+
+_backoff = wait_random_exponential(multiplier=0.5, max=30)
+
+
+class Graded(NamedTuple):
+    """An item with its verdict, or with the error that it ended in."""
+
+    item: AuditItem
+    verdict: Verdict | None
+    error: InfrastructureError | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the judge called the answer correct."""
+        return self.verdict is not None and self.verdict.correct
+
+
+async def grade(
+    judge: Judge, items: Sequence[AuditItem], in_flight: int, tell: Callable[[int], None] | None = None
+) -> list[Graded]:
+    """Have `judge` grade `items`, so many at once as it bears and at most `in_flight`, and close it.
+
+    `tell` is called with how many are done. What is worth another attempt gets five. An item that ends in an error has
+    no verdict; raises the first error where nothing but errors comes, as from a server that is not there.
+    """
+    graded: dict[str, Graded] = {}
+    waiting = iter(items)
+
+    async def work() -> None:
+        for item in waiting:
+            if _hopeless(graded.values()):
+                return
+            graded[item.id] = await _grade(judge, item)
+            if tell:
+                tell(len(graded))
+
+    try:
+        await asyncio.gather(*(work() for _ in range(min(in_flight, judge.concurrency or in_flight))))
+    finally:
+        closing = judge.close()
+        if closing is not None:
+            await closing
+    errors = [one.error for one in graded.values() if one.error is not None]
+    if errors and len(errors) == len(graded):
+        raise errors[0]
+    return [graded[item.id] for item in items]
+
+
+def audit_of(judge: Judge, graded: Sequence[Graded]) -> JudgeAudit:
+    """The figures of `judge` over what it graded.
+
+    An item without a verdict counts as not agreeing in the accuracy, and is left out of kappa and of the shares of
+    accepted answers: an error is neither praise nor blame. Intervals respect that the items of one question belong
+    together.
+    """
+    decided = [one for one in graded if one.verdict is not None]
+    accuracy = interval(_by_question((one, _agrees(judge, one)) for one in graded))
+    labels = [one.item.label(judge.protocol) == "correct" for one in decided]
+    vague = [one for one in graded if one.item.kind == "vague"]
+    share = interval(_by_question((one, one.accepted) for one in vague if one.verdict is not None))
+    models = dict.fromkeys(one.verdict.model for one in graded if one.verdict is not None and one.verdict.model)
+    return JudgeAudit(
+        judge=judge.name,
+        protocol=judge.protocol,
+        model=", ".join(models) or judge.model,
+        set_sha256=audit_set_sha256(),
+        items=len(graded),
+        graded=len(decided),
+        errors=dict(sorted(Counter(type(one.error).__name__ for one in graded if one.error is not None).items())),
+        accuracy=Accuracy(
+            value=accuracy.value or 0.0,
+            correct=accuracy.correct,
+            n=accuracy.n,
+            ci95=accuracy.ci95 or (0.0, 1.0),
+            method=accuracy.method.replace("haystack", "question"),
+        ),
+        kappa=cohen_kappa(labels, [one.accepted for one in decided]),
+        vague_accepted=AcceptedShare(**_accepted(judge, vague).model_dump(), ci95=share.ci95),
+        kinds={
+            kind: _accepted(judge, [one for one in graded if one.item.kind == kind])
+            for kind in _kinds(one.item.kind for one in graded)
+        },
+    )
+
+
+def accepting_everything(judge: Judge, items: Iterable[AuditItem]) -> JudgeAudit:
+    """The figures that a judge would have who calls each answer correct, by the labels that hold for `judge`."""
+    verdict = Verdict(label="correct", explanation="Everything is correct.")
+    return audit_of(judge, [Graded(item, verdict) for item in items])
+
+
+def _kinds(found: Iterable[Kind]) -> list[Kind]:
+    there = set(found)
+    return [kind for kind in LABELS if kind in there]
+
+
+def _agrees(judge: Judge, one: Graded) -> bool:
+    return one.verdict is not None and one.accepted == (one.item.label(judge.protocol) == "correct")
+
+
+def _by_question(found: Iterable[tuple[Graded, bool]]) -> dict[str, tuple[int, int]]:
+    """(true, all) by question."""
+    counts: dict[str, tuple[int, int]] = {}
+    for one, true in found:
+        right, n = counts.get(one.item.question_name, (0, 0))
+        counts[one.item.question_name] = right + true, n + 1
+    return counts
+
+
+def _accepted(judge: Judge, graded: Sequence[Graded]) -> Accepted:
+    decided = [one for one in graded if one.verdict is not None]
+    accepted = sum(one.accepted for one in decided)
+    return Accepted(
+        items=len(graded),
+        errors=len(graded) - len(decided),
+        labelled_correct=sum(one.item.label(judge.protocol) == "correct" for one in graded),
+        accepted=accepted,
+        share=accepted / len(decided) if decided else None,
+    )
+
+
+def _hopeless(graded: Iterable[Graded]) -> bool:
+    verdicts = [one.verdict for one in graded]
+    return len(verdicts) >= GIVE_UP and not any(verdicts)
+
+
+async def _grade(judge: Judge, item: AuditItem) -> Graded:
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(_transient), stop=stop_after_attempt(ATTEMPTS), wait=_pause, reraise=True
+    )
+    try:
+        return Graded(item, await retrying(_ask, judge, item))
+    except InfrastructureError as error:
+        return Graded(item, None, error)
+
+
+async def _ask(judge: Judge, item: AuditItem) -> Verdict:
+    asked = (item.question, item.gold_for(judge.protocol), item.answer)
+    try:
+        on_the_loop = inspect.iscoroutinefunction(judge.evaluate)
+        verdict = judge.evaluate(*asked) if on_the_loop else await asyncio.to_thread(judge.evaluate, *asked)
+        return await verdict if isinstance(verdict, Awaitable) else verdict
+    except InfrastructureError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise JudgeError(f"{type(error).__name__}: {text}") from error
+
+
+def _transient(error: BaseException) -> bool:
+    if not isinstance(error, InfrastructureError) or not error.transient:
+        return False
+    return (error.retry_after or 0.0) <= LONGEST_WAIT_SECONDS
+
+
+def _pause(state: RetryCallState) -> float:
+    """What the service asked for, if it did; else full jitter on an exponential backoff."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, InfrastructureError) else None
+    return asked if asked is not None else _backoff(state)

@@ -1,0 +1,82 @@
+"""What an audit tells people, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from judges.audit import Graded
+from reports import Accepted, JudgeAudit
+from schema import Usage
+
+
+def audit_lines(audit: JudgeAudit, everything: JudgeAudit, graded: Sequence[Graded]) -> Iterator[str]:
+    """The figures of `audit` beside those of a judge that accepts everything, and what went wrong."""
+    questions = len({one.item.question_name for one in graded})
+    model = f", model {audit.model}" if audit.model else ""
+    yield f"judge {audit.judge} ({audit.protocol}{model}) on {audit.items} answers to {questions} questions"
+    yield ""
+    low, high = audit.accuracy.ci95
+    yield from _table(
+        [
+            ("", "THIS JUDGE", "ACCEPTING EVERYTHING"),
+            ("accuracy", f"{audit.accuracy.value:.3f} [{low:.3f}, {high:.3f}]", f"{everything.accuracy.value:.3f}"),
+            ("Cohen's kappa", _figure(audit.kappa), _figure(everything.kappa)),
+        ],
+        left=3,
+    )
+    yield ""
+    yield from _table([("KIND", "N", "RIGHT", "ACCEPTED", "SHARE", "ERRORS"), *_kinds(audit)], left=1)
+    if audit.errors:
+        yield ""
+        yield from _errors(graded)
+    spent = [one.verdict.usage for one in graded if one.verdict is not None and one.verdict.usage is not None]
+    if spent:
+        yield ""
+        yield _spent(spent)
+    yield ""
+    yield _vague(audit, everything)
+
+
+def _kinds(audit: JudgeAudit) -> Iterator[tuple[str, ...]]:
+    for kind, of in audit.kinds.items():
+        yield kind, str(of.items), str(of.labelled_correct), str(of.accepted), _figure(of.share), str(of.errors)
+
+
+def _vague(audit: JudgeAudit, everything: JudgeAudit) -> str:
+    vague = audit.vague_accepted
+    between = "" if vague.ci95 is None else f", 95 % interval {vague.ci95[0] * 100:.1f} to {vague.ci95[1] * 100:.1f} %"
+    return (
+        f"vague wrong answers accepted: {_percent(vague)} ({vague.accepted} of {vague.items - vague.errors}{between}); "
+        f"accepting everything: {_percent(everything.vague_accepted)}"
+    )
+
+
+def _errors(graded: Sequence[Graded]) -> Iterator[str]:
+    by_type: dict[str, list[Graded]] = {}
+    for one in graded:
+        if one.error is not None:
+            by_type.setdefault(type(one.error).__name__, []).append(one)
+    for name, those in by_type.items():
+        text = " ".join(str(those[0].error).split())
+        yield f"errors: {len(those)} {name}, such as {those[0].item.id}: {text}"
+
+
+def _spent(usages: Sequence[Usage]) -> str:
+    spent = sum(usages, start=Usage(calls=0))
+    return f"{spent.calls} calls, {spent.input_tokens:,} tokens read, {spent.output_tokens:,} tokens written"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(of: Accepted) -> str:
+    return "unknown" if of.share is None else f"{of.share * 100:.1f} %"
+
+
+def _table(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        parts = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(cells)]
+        yield "  ".join(parts).rstrip()

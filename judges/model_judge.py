@@ -1,0 +1,136 @@
+"""A language model that grades: any model that `llms` can reach, under any protocol of `judges.protocols`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+
+from judges.base import Judge
+from judges.protocols import Grade, find_protocol
+from llms import BatchedChat, ChatMessage, ChatModel, Completion, open_chat, resolve
+from schema import Answer, ConfigurationError, Gold, JudgeError, ModelError, Question, ReplyError, Usage, Verdict
+
+FAMILY_MODELS = {"openai": "gpt-5.4-mini", "anthropic": "claude-haiku-5-5", "google": "gemini-3.5-flash"}
+"""The models that ``--judge openai`` and the like stand for: a current one of each family, cheap to ask often."""
+
+MAX_TOKENS = 2_048
+"""Of a reply: a verdict takes about 80, but models on servers of one's own may count what they think before it too."""
+
+UNDECIDED = "by benchmark"
+"""The protocol of a judge that has not been told yet what it grades."""
+
+_REMINDER = """
+
+Your last reply to this could not be read as a verdict. Reply with the JSON object alone: "reasoning" in one sentence, \
+then "verdict"."""
+
+
+class ModelJudge(Judge):
+    """Grades by what the language model `name` replies to the protocol's messages.
+
+    `name` is any that `llms.open_chat` takes, or one of `FAMILY_MODELS`; `chat` is the model itself where there is one
+    already. A reply that cannot be read as a verdict is asked for once more, and is then a `schema.JudgeError`.
+    Siblings that `for_protocol` makes share one client, and closing one of them closes it for all.
+
+    Raises `schema.UnknownNameError` for a name that nothing has, `schema.ConfigurationError` if its key is missing.
+    """
+
+    def __init__(self, name: str, protocol: str = "", *, chat: ChatModel | None = None) -> None:
+        found = resolve(FAMILY_MODELS.get(name, name))
+        self.name = name
+        self.model = found.model
+        self.priced_by = found.priced_by
+        self._protocol = find_protocol(protocol) if protocol else None
+        self.protocol = self._protocol.id if self._protocol else UNDECIDED
+        self._client = _Client(chat or open_chat(FAMILY_MODELS.get(name, name)))
+
+    def for_protocol(self, protocol: str) -> ModelJudge:
+        """The same model by other rules, over the same client; raises `schema.UnknownNameError`."""
+        found, sibling = find_protocol(protocol), copy(self)
+        vars(sibling).update(_protocol=found, protocol=found.id)
+        return sibling
+
+    def in_batches(self, record: Path) -> ModelJudge:
+        """The same over its vendor's batch endpoint; raises `schema.ConfigurationError` if there is none.
+
+        `record` is the file that batches are written down in.
+        """
+        sibling = copy(self)
+        vars(sibling).update(_client=_Client(BatchedChat(self._client.chat, record)), unhurried=True)
+        return sibling
+
+    def for_repeat(self, repeat: int) -> ModelJudge:
+        """The same for another of several gradings: a batch must not take them for one."""
+        chat = self._client.chat
+        if repeat == 0 or not isinstance(chat, BatchedChat):
+            return self
+        sibling = copy(self)
+        vars(sibling).update(_client=_Client(chat.for_repeat(repeat)))
+        return sibling
+
+    async def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict:
+        """Grade `answer`; an empty one is wrong without anybody being asked."""
+        if self._protocol is None:
+            raise ConfigurationError(f"judge {self.name!r} has no rules yet: it judges by for_protocol(NAME).")
+        if not answer.hypothesis.strip():
+            return Verdict(label="wrong", explanation="The answer is empty.", usage=Usage(calls=0))
+        messages = self._protocol.messages(question, gold, answer)
+        grade, completion, spent = await self._grade(messages)
+        return Verdict(
+            label=grade.label(gold),
+            explanation=grade.reasoning.strip() or "The judge gave no reason.",
+            usage=spent + completion.usage,
+            model=completion.model,
+        )
+
+    async def open(self) -> None:
+        """Open the client, for all siblings."""
+        await self._client.chat.open()
+
+    async def close(self) -> None:
+        """Close the client, for all siblings."""
+        await self._client.close()
+
+    async def _grade(self, messages: Sequence[ChatMessage]) -> tuple[Grade, Completion[Grade], Usage]:
+        """A grade, the reply that it stands in, and what was used up before."""
+        try:
+            try:
+                return *await self._ask(messages), Usage(calls=0)
+            except ReplyError as unreadable:
+                return *await self._ask(_reminded(messages)), _spent(unreadable)
+        except ReplyError as error:
+            raise JudgeError(f"judge {self.name}: neither of two replies can be read as a verdict: {error}") from error
+        except ModelError as error:
+            told = f"judge {self.name}: {error}"
+            raise JudgeError(told, transient=error.transient, retry_after=error.retry_after) from error
+
+    async def _ask(self, messages: Sequence[ChatMessage]) -> tuple[Grade, Completion[Grade]]:
+        completion = await self._client.chat.complete(messages, max_tokens=MAX_TOKENS, reply=Grade)
+        if completion.parsed is None:
+            raise ReplyError(f"no object in the reply {completion.text!r:.200}")
+        return completion.parsed, completion
+
+
+class _Client:
+    """A model that several judges ask; closed once, whoever is the first to close it."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self.chat = chat
+        self._closed = False
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self.chat.close()
+
+
+def _reminded(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The same with a reminder of the form: at temperature 0 the same alone would give the same reply."""
+    *before, last = messages
+    return [*before, last.model_copy(update={"content": last.content + _REMINDER})]
+
+
+def _spent(unreadable: ReplyError) -> Usage:
+    """What an unreadable reply used up, as far as the error tells; a call in any case."""
+    return unreadable.usage or Usage()
