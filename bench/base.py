@@ -55,17 +55,24 @@ class Benchmark(ABC):
     """A set of questions over haystacks.
 
     Subclass it in a file of its own in ``bench/``, beside its test. `types` lists the question types in the order in
-    which reports show them. `official_f1` names the data set's own answer metric (`reports.answer_metrics`) and
-    `official_retrieval` its own retrieval metrics (`reports.official_retrieval`), if any. `dataset` names the manifest
-    in ``datasets/`` and `file` the path in it that this benchmark reads, None for all of them.
+    which reports show them. `official_f1` names the data set's own answer metric (`reports.answer_metrics`),
+    `official_retrieval` its own retrieval metrics (`reports.official_retrieval`) and `official_accuracy` how its own
+    script sums verdicts up (`reports.official_accuracy`), if any; `paper_metrics` are answer metrics that papers print
+    beside them. `dataset` names the manifest in ``datasets/`` and `file` the path in it that this benchmark reads, None
+    for all of them. `family` says with which prompt a language model answers (`llms.prompts`) and `protocol` by which
+    rules one judges (`judges.protocols`).
     """
 
     name: ClassVar[str]
     types: ClassVar[tuple[str, ...]]
     official_f1: ClassVar[Literal["locomo_official"] | None] = None
     official_retrieval: ClassVar[Literal["longmemeval_official"] | None] = None
+    official_accuracy: ClassVar[Literal["longmemeval"] | None] = None
+    paper_metrics: ClassVar[tuple[str, ...]] = ()
     dataset: ClassVar[str | None] = None
     file: ClassVar[str | None] = None
+    family: ClassVar[str] = "general"
+    protocol: ClassVar[str] = "locomo-strict"
 
     def __init__(self, options: BenchmarkOptions) -> None:
         """Find the data and make it ready.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.base import BenchmarkOptions
 from reports import Phase
@@ -32,7 +33,20 @@ class BenchmarkConfig(BaseModel):
         default=(), description="a provider's setting, as NAME=VALUE or PROVIDER.NAME=VALUE"
     )
     answering_model: str = Field(default="extractive", description="what answers from the search results")
-    judge: str = Field(default="lexical", description="what grades the answers")
+    answer_prompt: Literal["shared", "provider"] = Field(
+        default="shared", description="one prompt for all providers, or that of each provider that brings its own"
+    )
+    context_tokens: int | None = Field(
+        default=None, ge=1, description="how many tokens of search results a language model is given at most"
+    )
+    judge: tuple[str, ...] = Field(default=("lexical",), min_length=1, description="what grades the answers")
+    judge_protocol: str | None = Field(
+        default=None, description="the rules of a model that judges, in place of those of the benchmark"
+    )
+    judge_repeats: int = Field(default=1, ge=1, description="how many times each judge grades each answer")
+    judge_batch: bool = Field(
+        default=False, description="judge through batch endpoints: within a day, at half the price"
+    )
     top_k: int = Field(default=50, ge=1, le=1000, description="how many search results are asked for and handed on")
     limit: int | None = Field(default=None, ge=1, description="only the first LIMIT questions of each benchmark")
     sample: int | None = Field(default=None, ge=1, description="SAMPLE questions of each type, chosen by --sample-seed")
@@ -55,6 +69,9 @@ class BenchmarkConfig(BaseModel):
         default=(), description="a gate NAME=VALUE, such as accuracy=0.65, accuracy.low=0.6 or recall@10=0.6"
     )
     max_errors: int | None = Field(default=None, ge=0, description="how many questions may end in an error at a gate")
+    max_usd: float | None = Field(
+        default=None, gt=0, description="stop when the models have cost so many US dollars; inf is no limit"
+    )
     as_of: bool = Field(default=False, description="drop sessions that are dated after the question")
     context_size: tuple[int, ...] = Field(
         default=(), description="only haystacks of so many conversations (ConvoMem), such as 30"
@@ -63,6 +80,16 @@ class BenchmarkConfig(BaseModel):
     synthetic_sessions: int = Field(default=100, ge=10, description="size of the synthetic haystack")
     synthetic_questions: int = Field(default=100, ge=5, description="questions over the synthetic haystack")
     synthetic_seed: int = Field(default=0, description="makes another synthetic haystack")
+
+    @field_validator("max_usd")
+    @classmethod
+    def _without_end_is_no_limit(cls, value: float | None) -> float | None:
+        return None if value is None or math.isinf(value) else value
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _one_judge_may_stand_alone(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @property
     def benchmark_options(self) -> BenchmarkOptions:

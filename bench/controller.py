@@ -141,10 +141,18 @@ class Controller:
         """Hear why a worker refused."""
         self.refused = self.refused or (getattr(node, "workeroutput", None) or {}).get(_REFUSED)
 
-    def stop(self) -> None:
-        """Let workers begin nothing more."""
+    @property
+    def distributes(self) -> bool:
+        """Whether there are workers; in the only process there is, nothing is dealt."""
+        return self._distribution != "no"
+
+    def stop(self, reason: str = "") -> None:
+        """Let workers begin nothing more; a `reason` makes it an interrupted run."""
         if self._shards:
             self._shards.stop()
+        dealer = self.config.pluginmanager.get_plugin("dsession")
+        if reason and dealer is not None:
+            dealer.shouldstop = reason  # xdist's own name; should it change, the run ends all the same
 
     def say_why_none_ran(self) -> str | None:
         """Why no test was run, if so."""

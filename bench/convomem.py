@@ -25,6 +25,8 @@ class ConvoMemFiles(Benchmark):
     """What the two shapes have in common: thousands of files, their categories told by their paths."""
 
     dataset: ClassVar[str | None] = "convomem"
+    family: ClassVar[str] = "convomem"
+    protocol: ClassVar[str] = "convomem"
     categories: ClassVar[dict[str, str]]
     sections: ClassVar[tuple[str, ...]]
     prefix: ClassVar[str]

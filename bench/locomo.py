@@ -66,7 +66,10 @@ class LoCoMo(Benchmark):
     name: ClassVar[str] = "locomo"
     types: ClassVar[tuple[str, ...]] = tuple(_CATEGORIES.values())
     official_f1: ClassVar[Literal["locomo_official"] | None] = "locomo_official"
+    paper_metrics: ClassVar[tuple[str, ...]] = ("mem0_paper_f1", "mem0_paper_bleu1")
     dataset: ClassVar[str | None] = "locomo"
+    family: ClassVar[str] = "locomo"
+    protocol: ClassVar[str] = "locomo-lenient"
 
     def __init__(self, options: BenchmarkOptions) -> None:
         super().__init__(options)

@@ -70,7 +70,10 @@ class LongMemEval(Benchmark):
         "temporal-reasoning",
     )
     official_retrieval: ClassVar[Literal["longmemeval_official"] | None] = "longmemeval_official"
+    official_accuracy: ClassVar[Literal["longmemeval"] | None] = "longmemeval"
     dataset: ClassVar[str | None] = "longmemeval"
+    family: ClassVar[str] = "longmemeval"
+    protocol: ClassVar[str] = "longmemeval"
 
     def __init__(self, options: BenchmarkOptions) -> None:
         super().__init__(options)

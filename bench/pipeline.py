@@ -17,11 +17,16 @@ from bench.attempts import Caller, Done
 from bench.base import Benchmark
 from bench.ingest import Ingest
 from bench.limits import InFlight, Limiter
-from judges import Judge
+from bench.panel import Panel, Voter, outcome_of
 from llms import Answerer
 from providers import Ceiling, Limits, Provider
 from reports import PHASES, RESULTS, Checkpoint, Leases, Phase, QuestionKey, Step, StepError, StoredStep
 from schema import Answer, Case, InfrastructureError, SearchResult, Usage, Verdict
+
+__all__ = ["Job", "Pipeline", "Services", "Voter", "fingerprint_of"]
+
+UNHURRIED = 1_000_000
+"""How many calls may be under way where calls are not counted."""
 
 T = TypeVar("T")
 Said = TypeVar("Said", Answer, Verdict)
@@ -79,11 +84,17 @@ class Services:
         self._limiters: list[Limiter] = []
         self._pools: list[ThreadPoolExecutor] = []
 
-    def caller(self, name: str, limits: Limits, failure: type[InfrastructureError]) -> Caller:
-        """The caller for the service `name` with `limits`: one for all who ask."""
+    def caller(
+        self, name: str, limits: Limits, failure: type[InfrastructureError], *, unhurried: bool = False
+    ) -> Caller:
+        """The caller for the service `name` with `limits`: one for all who ask.
+
+        Calls to one that is `unhurried` are not counted as in flight: they wait for hours, and keep nothing busy.
+        """
         if name in self._callers:
             return self._callers[name]
-        most = min(self._in_flight, limits.concurrency or self._in_flight)
+        in_flight = UNHURRIED if unhurried else self._in_flight
+        most = min(in_flight, limits.concurrency or in_flight)
         over_all = limits.scope == "run" and self._workers > 1
         limiter = Limiter(
             self._folder,
@@ -95,7 +106,8 @@ class Services:
         pool = ThreadPoolExecutor(most, thread_name_prefix=name)
         self._limiters.append(limiter)
         self._pools.append(pool)
-        self._callers[name] = Caller(limiter, pool, failure, self._under_way)
+        under_way = InFlight(UNHURRIED) if unhurried else self._under_way
+        self._callers[name] = Caller(limiter, pool, failure, under_way)
         return self._callers[name]
 
     def close(self) -> None:
@@ -116,8 +128,8 @@ class Pipeline:
         provider: Provider,
         provider_name: str,
         answerer: Answerer,
-        judge: Judge,
-        callers: tuple[Caller, Caller, Caller],
+        voters: tuple[Voter, ...],
+        callers: tuple[Caller, Caller],
         checkpoint: Checkpoint,
         invocation: str,
         top_k: int,
@@ -129,8 +141,9 @@ class Pipeline:
         self._provider = provider
         self._provider_name = provider_name
         self._answerer = answerer
-        self._judge = judge
-        self._search_caller, self._answer_caller, self._judge_caller = callers
+        self._voters = voters
+        self._panel = Panel(voters, checkpoint)
+        self._search_caller, self._answer_caller = callers
         self._checkpoint = checkpoint
         self._top_k = top_k
         self._per_question = per_question
@@ -191,14 +204,19 @@ class Pipeline:
         return await self._saved(job.case, "answer", inputs, done)
 
     async def judge(self, job: Job, answer: Answer) -> Verdict:
-        """How the judge grades `answer`."""
+        """How the judge grades `answer`, or what the votes of several come to."""
         question, gold = job.case.question, job.case.gold
-        inputs = _digest(self._inputs["judge"], question.model_dump_json(), gold.model_dump_json(), answer.hypothesis)
+        graded = question.model_dump_json(), gold.model_dump_json(), answer.hypothesis
+        each = [_digest(voter.inputs, *graded) for voter in self._voters]
+        inputs = each[0] if len(each) == 1 else _digest(*each)
         if (found := _recorded(job, "judge", inputs)) is not None:
             return Verdict.model_validate_json(found)
-        done: Done[Verdict] = await self._judge_caller.call(
-            self._judge.evaluate, question, gold, answer, place=job.place
-        )
+        if len(each) > 1:
+            ballots = await self._panel.vote(self._key(job.case), job.case, answer, each, job.stored, job.place)
+            together, usage, failed = outcome_of(ballots)
+            return await self._saved(job.case, "judge", inputs, together, usage, blame=failed)
+        (voter,) = self._voters
+        done: Done[Verdict] = await voter.caller.call(voter.judge.evaluate, question, gold, answer, place=job.place)
         return await self._saved(job.case, "judge", inputs, done)
 
     def container(self, case: Case) -> str:
@@ -230,24 +248,39 @@ class Pipeline:
         future.set_result(value)
         return value
 
-    async def _saved(self, case: Case, phase: Phase, inputs: str, done: Done[Said]) -> Said:
+    async def _saved(
+        self, case: Case, phase: Phase, inputs: str, done: Done[Said], usage: Usage | None = None, blame: str = ""
+    ) -> Said:
         value = done.value
-        result, usage = (value.model_dump_json(), value.usage) if value is not None else (None, None)
-        await self._save(case, phase, inputs, done, result, usage)
+        result = None
+        if value is not None:
+            result, usage = value.model_dump_json(), value.usage
+        await self._save(case, phase, inputs, done, result, usage, blame)
         assert value is not None, "a call that gave nothing has an error, and _save raises it"
         return value
 
     async def _save(
-        self, case: Case, phase: Phase, inputs: str, done: Done[Any], result: str | None, usage: Usage | None = None
+        self,
+        case: Case,
+        phase: Phase,
+        inputs: str,
+        done: Done[Any],
+        result: str | None,
+        usage: Usage | None = None,
+        blame: str = "",
     ) -> None:
-        """Write a step down, then raise its error if it ended in one."""
+        """Write a step down, then raise its error if it ended in one; `blame` names who failed, where it may be asked.
+
+        A step that failed may have a usage too: what was paid for before it failed.
+        """
         error = done.error
+        told = f"{blame}: {error}" if blame else str(error)
         step = Step(
             phase=phase,
             service_ms=done.service_ms,
             waited_ms=done.waited_ms,
             attempts=done.attempts,
-            error=StepError(type=type(error).__name__, message=str(error)) if error else None,
+            error=StepError(type=type(error).__name__, message=told) if error else None,
             usage=usage,
         )
         written = self._checkpoint.save(self._key(case), step, inputs=inputs, result=None if error else result)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.base import Benchmark
+from bench.cast import Cast
 from bench.config import BenchmarkConfig
+from bench.estimate import price_lines
 from bench.selection import select_from
-from bench.workbench import Cast
 from reports import PHASES
 from schema import Case
 
@@ -27,7 +28,7 @@ def plan_lines(
         else:
             containers, sessions = len(distinct), sum(per_haystack.values())
         searches = len(cases) if "search" in phases else 0
-        calls += _model_calls(len(cases), phases, cast)
+        calls += _model_calls(len(cases), phases, config, cast)
         yield (
             f"{provider} on {name}: {_counted(len(cases), 'question')} over {_counted(len(distinct), 'haystack')}, "
             f"{_counted(containers, 'container')}, {_counted(sessions, 'session')} to ingest, {searches} searches"
@@ -39,6 +40,7 @@ def plan_lines(
         if sampled := _sampled(len(questions), benchmarks[name], config):
             yield sampled
     yield f"model calls: {calls}" + ("" if calls else " (answering model and judge run here, without a language model)")
+    yield from price_lines(selected, benchmarks, config, cast)
 
 
 def _sampled(asked: int, benchmark: Benchmark, config: BenchmarkConfig) -> str | None:
@@ -53,10 +55,10 @@ def _sampled(asked: int, benchmark: Benchmark, config: BenchmarkConfig) -> str |
     return f"{benchmark.name}: {asked} of {_counted(whole, 'question')}: {', '.join(told)}"
 
 
-def _model_calls(questions: int, phases: Sequence[str], cast: Cast) -> int:
-    answering = questions if "answer" in phases and not cast.answerer.offline else 0
-    judging = questions if "judge" in phases and cast.judge.model is not None else 0
-    return answering + judging
+def _model_calls(questions: int, phases: Sequence[str], config: BenchmarkConfig, cast: Cast) -> int:
+    answering = "answer" in phases and not cast.answerer.offline
+    judging = sum(judge.model is not None for judge in cast.judges) if "judge" in phases else 0
+    return questions * (answering + judging * config.judge_repeats)
 
 
 def _counted(number: int, word: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import Any  # what xdist hands a worker, and what a hook's call gave
 
 import pytest
 
+from bench.budget import Budget, check_budget, meter_of
+from bench.cast import shutdown_remarks
 from bench.collection import MARK, Collection, add_keywords, drop_empty, unusable
 from bench.controller import Controller, handed_to, report_refusal
 from bench.fixtures import WORKBENCH, answerer, asked, judge, memory, provider_and_case, question
 from bench.options import add_options, read_config
+from bench.panel import judges_told
 from bench.parallel import share_of, upcoming_items, worker_number
 from bench.plan import plan_lines
 from bench.resume import Memory, Resumption, about_benchmarks, resume, take_over
@@ -74,10 +78,12 @@ class BenchPlugin:
         self.collection = Collection(self.session.config)
         self.selected: list[tuple[str, Case]] = []
         self.closing: Closing | None = None
+        self.budget: Budget | None = None
         self.checkpoint: Checkpoint | None = None
         self.refused: str | None = None
         self.memory = Memory(config)
         self.controller = None if self.worker else self._control_workers()
+        self._pytest_session: pytest.Session | None = None
         self._positions: dict[pytest.Item, int] = {}
         self._tried: set[pytest.Item] = set()
 
@@ -110,6 +116,7 @@ class BenchPlugin:
                 run_id=(resumption.run_id if resumption else None) or "",
                 second_look_at=resumption.second_look_at if resumption else None,
             )
+            check_budget(session)
             return session, resumption
         except MemoryBenchError as error:
             raise pytest.UsageError(str(error)) from error
@@ -127,22 +134,25 @@ class BenchPlugin:
         provider = "provider" if len(settings.provider) == 1 else "providers"
         lines = [
             f"memorybench: {provider} {', '.join(settings.provider)} · answering model {settings.answering_model} · "
-            f"judge {settings.judge} ({cast.judge.protocol}) · top-k {settings.top_k} · {settings.in_flight} in flight"
+            f"{judges_told(settings.judge, cast.judges, settings.judge_repeats)} · top-k {settings.top_k} · "
+            f"{settings.in_flight} in flight"
         ]
         without = [
             *(["answers"] if cast.answerer.offline and settings.until in ("answer", "judge") else []),
-            *(["judges"] if cast.judge.model is None and settings.until == "judge" else []),
+            *(["judges"] if any(one.model is None for one in cast.judges) and settings.until == "judge" else []),
         ]
         if without:
             told = f"  no language model {' or '.join(without)}: such accuracies do not compare with model-judged ones"
             lines.append(told)
+        lines += [f"  {told}" for told in shutdown_remarks(settings, date.today())]
         if self.resumption:
             lines.append(f"  {self.resumption.told}")
         return lines
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> None:
+    def pytest_collection(self, session: pytest.Session) -> None:
         """Remember how the run is asked for before any of it is done: it may be killed at any moment."""
+        self._pytest_session = session
         looks_only = self.config.option.collectonly or self.config.getoption("setupplan", False)
         if not (self.worker or self.resumption or looks_only) and about_benchmarks(self.config, BENCHMARKS):
             self.memory.keep(self.session.config, self.session.run_id, begun=False)
@@ -280,13 +290,26 @@ class BenchPlugin:
         self.checkpoint = self.checkpoint or Checkpoint(self.session.url, self.session.run_id)
         self.closing = Closing(self.config.getoption("memorybench_show_wrong"), self._story)
         self.config.pluginmanager.register(self.closing, "memorybench-closing")
+        meter = meter_of(self.checkpoint, self.session.config, self.session.cast)
+        if meter and self.session.config.max_usd is not None:
+            self.budget = Budget(self.session.config.max_usd, meter, self._stop_spending)
+            self.config.pluginmanager.register(self.budget, "memorybench-budget")
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is None or self.config.get_verbosity() != 0:
             return
-        live = Live(reporter, total, self.session.config.in_flight, partial(containers_ready, self.checkpoint))
+        ready, spent = partial(containers_ready, self.checkpoint), meter.told if meter else None
+        live = Live(reporter, total, self.session.config.in_flight, ready, spent)
         self.config.pluginmanager.register(live, "memorybench-live")
         if reporter.isatty:
             self.config.pluginmanager.register(Quiet(), "memorybench-quiet")
+
+    def _stop_spending(self) -> None:
+        """Let no test begin any more; what is under way is cancelled when the session ends."""
+        reason = "the money is used (--max-usd)"
+        if self.controller and self.controller.distributes:
+            self.controller.stop(reason)
+        elif self._pytest_session:
+            self._pytest_session.shouldstop = reason
 
     def _story(self, outcome: TestOutcome) -> str:
         assert self.checkpoint is not None
@@ -327,6 +350,8 @@ class BenchPlugin:
             self.refused = self.refused or str(error)
             return
         closing.report, closing.folder = report, self.session.folder
+        if self.budget and self.budget.used_up and not report.run.finished:
+            closing.remarks.append(self.budget.told())
         if self.session.second_look_at:
             again = sum(result.questions.selected for result in report.results)
             correct = sum(result.accuracy.correct for result in report.results if result.accuracy)

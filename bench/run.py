@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple  # Any: parsed JSON
 
 from bench.base import Benchmark
+from bench.budget import Budget, check_budget, meter_of
+from bench.cast import benchmark_names, find_benchmark
 from bench.config import BenchmarkConfig
 from bench.pipeline import Job
 from bench.selection import select_from
 from bench.session import RunSession
-from bench.workbench import benchmark_names, find_benchmark
 from reports import PHASES, Report
 from schema import ConfigurationError, InfrastructureError, Verdict
 
@@ -46,6 +47,7 @@ def run_benchmark(
     """Run `benchmarks` (names or dotted paths) as `config` says, and report.
 
     An existing `config.run_id` is continued: what it has is not asked again. `progress` is called after each question.
+    When `config.max_usd` is spent it ends early, and the report's run is not finished; the same run id goes on.
     Questions that end in an error are counted in the report; it raises only if nothing can be run at all
     (`schema.ConfigurationError`, `schema.DataError`) or nothing can be recorded (`schema.CheckpointError`).
     """
@@ -53,6 +55,7 @@ def run_benchmark(
         raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(benchmark_names())}.")
     told = ", ".join([*map(repr, benchmarks), "config"])
     session = RunSession(config, f"run_benchmark({told})")
+    check_budget(session)
     opened: dict[str, Benchmark] = {}
     for name in benchmarks:
         benchmark = find_benchmark(name)(config.benchmark_options)
@@ -67,6 +70,8 @@ def run_benchmark(
     try:
         workbench.seal(selected)
         workbench.expect(selected)
+        meter = meter_of(checkpoint, config, session.cast)
+        budget = Budget(config.max_usd, meter, lambda: None) if meter and config.max_usd is not None else None
         state = RunProgress(0, len(selected), 0, 0)
         for index, (provider, case) in enumerate(selected):
             workbench.look_ahead(islice(selected, index, None))
@@ -75,6 +80,8 @@ def run_benchmark(
             state = RunProgress(index + 1, len(selected), state.correct + correct, state.errors + failed)
             if progress:
                 progress(state)
+            if budget and budget.look():
+                break
         workbench.stop()
         report = session.finish(checkpoint)
     finally:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.base import Benchmark
+from bench.cast import Cast, batches_of, known_types, parts_of
 from bench.config import SELECTION_FIELDS, BenchmarkConfig
 from bench.selection import check_types, describe_selection
-from bench.workbench import Cast, Workbench, known_types, parts_of
+from bench.workbench import Workbench
+from llms import forget_batches
 from reports import (
     VERSION,
     Checkpoint,
@@ -75,6 +77,11 @@ class RunSession:
             )
 
     @property
+    def began(self) -> datetime:
+        """When this process or its controller began; a run that is continued began before."""
+        return datetime.fromtimestamp(self.started, UTC)
+
+    @property
     def folder(self) -> Path:
         """Where all files of the run lie."""
         return self.config.runs_dir / self.run_id
@@ -112,6 +119,8 @@ class RunSession:
         checkpoint = Checkpoint(self.url, self.run_id)
         try:
             begin(checkpoint, self._record(), parts_of(self.config, self.cast, VERSION), self.config.retry_from)
+            if self.config.retry_from:
+                forget_batches(batches_of(self.folder))  # else it would be given the same verdicts again
             begin_invocation(checkpoint, self.invocation, self.command)
         except BaseException:
             checkpoint.close()
@@ -148,7 +157,7 @@ class RunSession:
         return RunRecord(
             id=self.run_id,
             fingerprint="",
-            started=datetime.fromtimestamp(self.started, UTC),
+            started=self.began,
             finished=None,
             command=self.command,
             versions=read_versions(),

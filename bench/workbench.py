@@ -5,120 +5,45 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
 
 from bench.background import BackgroundLoop
 from bench.base import Benchmark
-from bench.config import SELECTION_FIELDS, BenchmarkConfig
-from bench.pipeline import Job, Pipeline, Services, fingerprint_of
-from bench.provider_options import provider_settings, recorded_settings
+from bench.cast import Cast, judge_record, record_of
+from bench.config import BenchmarkConfig
+from bench.pipeline import Job, Pipeline, Services, Voter, fingerprint_of
 from bench.selection import select_from
-from judges import Judge, find_judge
-from llms import Answerer, find_answerer
-from providers import Limits, Provider, ProviderSettings, find_provider
+from judges import Judge
+from llms import Answerer
+from providers import Limits, Provider
 from reports import (
-    AnswererRecord,
-    BenchmarkRecord,
     Checkpoint,
-    JudgeRecord,
-    Parts,
     Phase,
-    ProviderRecord,
     QuestionKey,
-    SampleRecord,
     check_selection,
     note_lag,
 )
-from schema import Answer, Case, JudgeError, ModelError, ProviderError, SearchResult, Verdict, find_class, known_classes
+from schema import (
+    Answer,
+    Case,
+    JudgeError,
+    ModelError,
+    ProviderError,
+    SearchResult,
+    Verdict,
+)
 
 INGEST_AHEAD = 4
 """How many haystacks a process makes ready beyond those of the questions that it looks ahead to."""
 
+BATCH_AHEAD = 10_000
+"""How many questions are begun ahead where verdicts come in batches: a batch is to hold as many as it can."""
+
 LOOK_AHEAD = 4
 """How many times as many questions are begun as may be in flight, so that a slow one holds nobody back."""
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Who takes part in a run, found by name before anything is begun."""
-
-    providers: dict[str, type[Provider]]
-    settings: dict[str, ProviderSettings]
-    answerer: type[Answerer]
-    judge: type[Judge]
-
-    @classmethod
-    def of(cls, config: BenchmarkConfig) -> Cast:
-        """The classes that `config` names, the providers with their settings; raises `schema.ConfigurationError`."""
-        providers = {name: find_provider(name) for name in config.provider}
-        return cls(
-            providers,
-            provider_settings(providers, config.provider_option),
-            find_answerer(config.answering_model),
-            find_judge(config.judge),
-        )
-
-    @property
-    def provider_records(self) -> tuple[ProviderRecord, ...]:
-        """What a report says of the providers."""
-        return tuple(
-            ProviderRecord(name=name, version=found.version, settings=recorded_settings(self.settings[name]))
-            for name, found in self.providers.items()
-        )
-
-    @property
-    def answerer_record(self) -> AnswererRecord:
-        """What a report says of the answering model."""
-        return AnswererRecord(name=self.answerer.name, version=self.answerer.version, offline=self.answerer.offline)
-
-    @property
-    def judge_record(self) -> JudgeRecord:
-        """What a report says of the judge."""
-        return JudgeRecord(name=self.judge.name, protocol=self.judge.protocol, model=self.judge.model)
-
-
-def known_types() -> set[str]:
-    """The question types of all benchmarks."""
-    return {name for benchmark in known_classes(Benchmark, "bench").values() for name in benchmark.types}
-
-
-def benchmark_names() -> list[str]:
-    """The benchmarks that can be asked for by name."""
-    return sorted(known_classes(Benchmark, "bench"))
-
-
-def find_benchmark(name: str) -> type[Benchmark]:
-    """The benchmark class of that name or dotted path; raises `schema.UnknownNameError`."""
-    return find_class("benchmark", name, Benchmark, "bench")
-
-
-def record_of(benchmark: Benchmark, sample: SampleRecord) -> BenchmarkRecord:
-    """What the checkpoint keeps of a benchmark, and of what was chosen from it."""
-    return BenchmarkRecord(
-        **benchmark.info.model_dump(),
-        types=benchmark.types,
-        official_f1=benchmark.official_f1,
-        official_retrieval=benchmark.official_retrieval,
-        sample=sample,
-    )
-
-
-def parts_of(config: BenchmarkConfig, cast: Cast, version: str) -> Parts:
-    """All that the numbers depend on and that is known before any data is read."""
-    selection = config.model_dump(mode="json", include=set(SELECTION_FIELDS))
-    return {
-        "suite.version": version,
-        "ingest.isolation": config.isolation,
-        "search.top_k": config.top_k,
-        "answer.model": cast.answerer_record.model_dump(mode="json"),
-        "judge.judge": cast.judge_record.model_dump(mode="json"),
-        **{f"selection.{name}": value for name, value in selection.items()},
-        **{f"ingest.provider.{record.name}": record.model_dump(mode="json") for record in cast.provider_records},
-    }
 
 
 class Workbench:
@@ -140,7 +65,7 @@ class Workbench:
     ) -> None:
         self.config = config
         self.checkpoint = checkpoint
-        self.cast = Cast.of(config)
+        self.cast = Cast.of(config, folder)
         self.in_flight = max(1, config.in_flight // workers + (worker < config.in_flight % workers))
         self._folder = folder
         self._invocation = invocation
@@ -152,20 +77,28 @@ class Workbench:
         self._jobs: dict[QuestionKey, Job] = {}
         self._failed: set[QuestionKey] = set()
         self._places = count()
+        self._begun = 0
         self._stopped = False
         self._expected: deque[tuple[str, Case]] = deque()
 
     @property
     def window(self) -> int:
-        """How many questions are begun ahead of the one that is waited for."""
-        return self.in_flight * LOOK_AHEAD
+        """How many questions are begun ahead of the one that is waited for: with ``--max-usd`` no more than fly."""
+        if self.config.max_usd is not None:
+            return self.in_flight
+        return BATCH_AHEAD if self._in_batches else self.in_flight * LOOK_AHEAD
+
+    @property
+    def _in_batches(self) -> bool:
+        return self.config.judge_batch and self.config.until == "judge"
 
     def seal(self, selected: Sequence[tuple[str, Case]]) -> None:
         """Fix what the run is about, or make sure that it is about this; raises `schema.ConfigurationError`."""
         used = {case.benchmark for _provider, case in selected}
         opened = [benchmark for name, benchmark in self._benchmarks.items() if name in used]
-        records = [record_of(benchmark, select_from(benchmark, self.config).sample) for benchmark in opened]
+        records = [record_of(benchmark, select_from(benchmark, self.config).sample, self.cast) for benchmark in opened]
         self.checkpoint.seal(selected, records)
+        self.checkpoint.renew(records)
         keys = [QuestionKey(provider, case.benchmark, case.id) for provider, case in selected]
         check_selection(self.checkpoint, keys, records)
 
@@ -214,8 +147,11 @@ class Workbench:
 
     def look_ahead(self, upcoming: Iterable[tuple[str, Case]]) -> None:
         """Begin the questions that come next, and make the haystacks after them ready."""
-        if len(self._jobs) <= self.window * 3 // 4:  # in strides: each look at what is begun already costs a little
+        # in strides: each look at what is begun already costs a little, and in batches all may be begun
+        most = self._begun if self._in_batches and self._begun else self.window
+        if len(self._jobs) <= most * 3 // 4:
             self._begin([(provider, case) for provider, case in islice(upcoming, self.window)])
+            self._begun = len(self._jobs)
         while self._expected and sum(pipeline.ingesting for pipeline in self._pipelines.values()) < INGEST_AHEAD:
             provider, case = self._expected.popleft()
             self._background.submit(self.pipeline(provider, case.benchmark).make_ready(case))
@@ -253,26 +189,32 @@ class Workbench:
             workspace = self._folder / "providers" / "".join(letter if letter.isalnum() else "-" for letter in provider)
             workspace.mkdir(parents=True, exist_ok=True)
             self._providers[provider] = found(self.cast.settings[provider], workspace)
-        answerer, judge = self._models
+        opened = self._benchmarks[benchmark]
+        answerer = self.cast.answerer_for(opened, provider, self._providers[provider])
         services = self._services
         answering = _bounded(answerer.concurrency, answerer.offline)
-        judging = _bounded(judge.concurrency, judge.model is None)
         record = next(record for record in self.cast.provider_records if record.name == provider)
         inputs: dict[Phase, str] = {
             "search": fingerprint_of([record.model_dump(mode="json"), self.config.top_k]),
-            "answer": fingerprint_of(self.cast.answerer_record.model_dump(mode="json")),
-            "judge": fingerprint_of(self.cast.judge_record.model_dump(mode="json")),
+            "answer": fingerprint_of(
+                [self.cast.answerer_record.model_dump(mode="json"), answerer.prompt, self.config.context_tokens]
+            ),
         }
+        voters = tuple(self._voters(opened))
+        if self.config.until in ("answer", "judge"):
+            await answerer.open()
+        if self.config.until == "judge":
+            for judge in dict.fromkeys(voter.judge for voter in voters):
+                await judge.open()
         return Pipeline(
-            benchmark=self._benchmarks[benchmark],
+            benchmark=opened,
             provider=self._providers[provider],
             provider_name=provider,
             answerer=answerer,
-            judge=judge,
+            voters=voters,
             callers=(
                 services.caller(f"provider-{provider}", self._providers[provider].limits, ProviderError),
                 services.caller(f"answerer-{answerer.name}", answering, ModelError),
-                services.caller(f"judge-{judge.name}", judging, JudgeError),
             ),
             checkpoint=self.checkpoint,
             invocation=self._invocation,
@@ -282,9 +224,14 @@ class Workbench:
             inputs=inputs,
         )
 
-    @cached_property
-    def _models(self) -> tuple[Answerer, Judge]:
-        return self.cast.answerer(), self.cast.judge()
+    def _voters(self, benchmark: Benchmark) -> Iterator[Voter]:
+        for judge in self.cast.judges_for(benchmark):
+            limits = _bounded(judge.concurrency, judge.model is None)
+            caller = self._services.caller(f"judge-{judge.name}", limits, JudgeError, unhurried=judge.unhurried)
+            record = judge_record(judge)
+            for repeat in range(self.config.judge_repeats):
+                inputs = fingerprint_of([record.model_dump(mode="json"), repeat])
+                yield Voter(judge.for_repeat(repeat), record.name, repeat, caller, inputs)
 
     @cached_property
     def _services(self) -> Services:
@@ -312,12 +259,12 @@ class Workbench:
     @property
     def _times_on_the_loop(self) -> bool:
         """Whether any call is a coroutine: only those are timed late when the loop lags."""
-        answerer, judge = self._models
-        calls = [*(provider.search for provider in self._providers.values()), answerer.answer, judge.evaluate]
+        judges = [judge.evaluate for judge in self.cast.judges]
+        calls = [*(provider.search for provider in self._providers.values()), self.cast.answerer.answer, *judges]
         return any(inspect.iscoroutinefunction(call) for call in calls)
 
     async def _close_services(self) -> None:
-        used = [*self._providers.values(), *(self.__dict__.get("_models") or ())]
+        used: list[Provider | Answerer | Judge] = [*self._providers.values(), self.cast.answerer, *self.cast.judges]
         for one in used:
             try:
                 closing = one.close()

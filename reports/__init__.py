@@ -1,14 +1,20 @@
 """What is kept and shown: checkpoint, metrics, statistics, report.json, gate, and how pytest tells of it."""
 
-from reports.checkpoint import RESULTS, Checkpoint, QuestionKey, StoredStep
+from reports.agreement import cohen_kappa
+from reports.attaching import attach_audit, judged_by, run_folder
+from reports.audits import Accepted, AcceptedShare, JudgeAudit
+from reports.checkpoint import Checkpoint, QuestionKey, StoredStep
 from reports.closing import Closing
+from reports.figures import Accuracy
 from reports.files import write_run
 from reports.gate import Threshold, parse_threshold
 from reports.gate import check_types as check_threshold_types
 from reports.leases import HEARTBEAT_SECONDS, Claim, ClaimState, Leases
 from reports.live import Live, Quiet
+from reports.meter import Meter, check_limit, uses_models
 from reports.model import Report
 from reports.outcomes import TELL, PhaseReached, TestOutcome, note_outcome
+from reports.prices import Prices, dollars
 from reports.records import (
     PHASES,
     AnswererRecord,
@@ -40,9 +46,12 @@ from reports.runs import (
     read_run,
     wrong_questions,
 )
+from reports.statistics import interval
+from reports.stored import RESULTS
 from reports.story import full_story, one_line, short_story
 from reports.tables import shown, sqlite_url
 from reports.versions import VERSION, read_git, read_versions
+from reports.votes import majority, vote_name
 
 __all__ = [
     "HEARTBEAT_SECONDS",
@@ -50,6 +59,9 @@ __all__ = [
     "RESULTS",
     "TELL",
     "VERSION",
+    "Accepted",
+    "AcceptedShare",
+    "Accuracy",
     "AnswererRecord",
     "BenchmarkRecord",
     "Checkpoint",
@@ -57,12 +69,15 @@ __all__ = [
     "ClaimState",
     "Closing",
     "Git",
+    "JudgeAudit",
     "JudgeRecord",
     "Leases",
     "Live",
+    "Meter",
     "Parts",
     "Phase",
     "PhaseReached",
+    "Prices",
     "ProviderRecord",
     "QuestionKey",
     "Quiet",
@@ -75,14 +90,21 @@ __all__ = [
     "TestOutcome",
     "Threshold",
     "Versions",
+    "attach_audit",
     "begin",
     "begin_invocation",
+    "check_limit",
     "check_run_id",
     "check_selection",
     "check_threshold_types",
+    "cohen_kappa",
     "containers_ready",
+    "dollars",
     "end_invocation",
     "full_story",
+    "interval",
+    "judged_by",
+    "majority",
     "mark_finished",
     "new_invocation_id",
     "new_run_id",
@@ -95,9 +117,12 @@ __all__ = [
     "read_progress",
     "read_run",
     "read_versions",
+    "run_folder",
     "short_story",
     "shown",
     "sqlite_url",
+    "uses_models",
+    "vote_name",
     "write_run",
     "wrong_questions",
 ]

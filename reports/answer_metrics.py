@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from reports.paper_metrics import mem0_paper_bleu1, mem0_paper_f1
 from reports.statistics import ExactMean
 from schema import Gold, Word
 
@@ -44,9 +45,16 @@ class AnswerMean:
         self._overall, self._answerable = ExactMean(), ExactMean()
         self._by_type: dict[str, ExactMean] = {}
 
-    def add(self, hypothesis: str | None, gold: Gold) -> float:
-        """Count one question and return its score; None, for one that has no answer because of an error, scores 0."""
-        score = 0.0 if hypothesis is None else self._metric(hypothesis, gold)
+    def add(self, hypothesis: str | None, gold: Gold) -> float | None:
+        """Count one question and return its score; None, for one that has no answer because of an error, scores 0.
+
+        A question that the metric leaves out is not counted, whatever became of it; None is then returned.
+        """
+        score = self._metric(hypothesis or "", gold)
+        if score is None:
+            return None
+        if hypothesis is None:
+            score = 0.0
         self._overall.add(score)
         if gold.answerable:
             self._answerable.add(score)
@@ -107,8 +115,15 @@ def normalised_tokens(text: str) -> list[str]:
     return _DROPPED_WORDS.sub(" ", bare).split()
 
 
-ANSWER_METRICS: dict[str, Callable[[str, Gold], float]] = {"locomo_official": locomo_f1}
-"""Metrics by the name that a benchmark asks for (`bench.base.Benchmark.official_f1`) and that reports show."""
+ANSWER_METRICS: dict[str, Callable[[str, Gold], float | None]] = {
+    "locomo_official": locomo_f1,
+    "mem0_paper_f1": mem0_paper_f1,
+    "mem0_paper_bleu1": mem0_paper_bleu1,
+}
+"""Metrics by the name that a benchmark asks for and that reports show; None for a question that one leaves out.
+
+`bench.base.Benchmark.official_f1` names the data set's own, `paper_metrics` those that papers print beside it.
+"""
 
 
 def _bag(text: str) -> Counter[str]:

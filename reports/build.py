@@ -15,14 +15,26 @@ from reports.figures import (
     Calls,
     Context,
     Failure,
+    OfficialAccuracy,
     OfficialRetrieval,
     PhaseLatency,
     Sample,
-    Tokens,
 )
 from reports.gate import Threshold, evaluate
-from reports.model import AnsweringModelDetails, BenchmarkBlock, Comparison, Report, Result, Run, RunSettings
+from reports.judging import JudgingTally
+from reports.model import (
+    AnsweringModelDetails,
+    AuditedJudge,
+    BenchmarkBlock,
+    Comparison,
+    Report,
+    Result,
+    Run,
+    RunSettings,
+)
+from reports.official_accuracy import OFFICIAL_ACCURACY
 from reports.official_retrieval import OFFICIAL_RETRIEVAL
+from reports.prices import Prices, Spending, answer_paid, tokens, verdict_paid, votes_paid
 from reports.records import (
     PHASES,
     BenchmarkRecord,
@@ -35,7 +47,8 @@ from reports.retrieval_metrics import Level
 from reports.sampled import sample_of
 from reports.statistics import ExactMean, compare
 from reports.tally import LEVELS, Digest, Tally, digest, latency, official_levels, step_latency
-from schema import CheckpointError, estimate_tokens
+from reports.votes import JudgedRecord
+from schema import CheckpointError, Usage, estimate_tokens
 
 GROUPS = ("answerable", "unanswerable")
 COMPARED_K = 10
@@ -54,7 +67,8 @@ def build_report(
     Reads each iterable once, containers first. There is a gate if there are `thresholds` or `max_errors`. Raises
     `schema.CheckpointError` if a record belongs to no provider and benchmark of the run.
     """
-    pairs = {(provider.name, benchmark.name): _Pair(run, provider, benchmark)
+    prices = Prices(run.started)
+    pairs = {(provider.name, benchmark.name): _Pair(run, provider, benchmark, prices)
              for benchmark in run.benchmarks for provider in run.providers}  # fmt: skip
     for container in containers:
         _pair_of(pairs, container.provider, container.benchmark).add_container(container)
@@ -72,20 +86,24 @@ def build_report(
 class _Pair:
     """What is known so far of one provider on one benchmark."""
 
-    def __init__(self, run: RunRecord, provider: ProviderRecord, benchmark: BenchmarkRecord) -> None:
+    def __init__(self, run: RunRecord, provider: ProviderRecord, benchmark: BenchmarkRecord, prices: Prices) -> None:
         self.run, self.provider, self.benchmark = run, provider, benchmark
         self.all = Tally(run.top_k)
+        self.judging = JudgingTally(benchmark.judges or (run.judge,))
         self.by_type: dict[str, Tally] = {}
         self.by_group: dict[str, Tally] = {}
         self.answered = run.until in ("answer", "judge")
-        self.f1 = AnswerMean(benchmark.official_f1) if benchmark.official_f1 and self.answered else None
+        own = (benchmark.official_f1,) if benchmark.official_f1 else ()
+        named = (*own, *benchmark.paper_metrics) if self.answered else ()
+        self.f1 = {name: AnswerMean(name) for name in named}
         wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if run.until != "ingest" else None
         self.official = wanted(run.top_k) if wanted else None
         self.haystack_tokens: dict[str, int] = {}
         self.context_tokens, self.haystack_share = ExactMean(), ExactMean()
         self.ingest_ms, self.indexing_ms = array("d"), array("d")
         self.calls: Counter[str] = Counter()
-        self.usage: dict[str, list[int]] = {}
+        self.usage: dict[str, Usage] = {}
+        self.spending = Spending(prices)
         self.failures: list[Failure] = []
         self.results_seen = 0
         self.without_origin: dict[Level, int] = dict.fromkeys(LEVELS, 0)
@@ -103,11 +121,12 @@ class _Pair:
     def add_question(self, record: QuestionRecord) -> None:
         one, gold = digest(record), record.case.gold
         self.all.add(one)
+        self.judging.add(record)
         self.by_type.setdefault(gold.question_type, Tally(self.run.top_k)).add(one)
         for group in dict.fromkeys((GROUPS[not gold.answerable], *gold.groups)):
             self.by_group.setdefault(group, Tally(self.run.top_k)).add(one)
-        if self.f1 is not None:
-            self.f1.add(None if record.answer is None else record.answer.hypothesis, gold)
+        for f1 in self.f1.values():
+            f1.add(None if record.answer is None else record.answer.hypothesis, gold)
         if self.official is not None:
             self.official.add(record.results, gold)
         if self.comparable is not None:
@@ -122,9 +141,14 @@ class _Pair:
             self.calls[step.phase] += step.error is None
             self.calls["retries"] += max(step.attempts - 1, 0)
             if step.usage is not None:
-                used = self.usage.setdefault(step.phase, [0, 0])
-                used[0] += step.usage.input_tokens
-                used[1] += step.usage.output_tokens
+                self.usage[step.phase] = self.usage.get(step.phase, Usage(calls=0)) + step.usage
+        if record.answer is not None:
+            self.spending.add(answer_paid(self.run.answerer, record.answer))
+        judges = self.benchmark.judges or (self.run.judge,)
+        if isinstance(record, JudgedRecord) and record.votes:
+            self.spending.add(votes_paid(judges, (cast.vote for cast in record.votes)))
+        elif record.verdict is not None:
+            self.spending.add(verdict_paid(judges, record.verdict))
         failed = record.error
         if failed is not None and failed.error is not None:
             self.failures.append(
@@ -165,14 +189,18 @@ class _Pair:
             answering_model_details=AnsweringModelDetails(
                 version=self.run.answerer.version, offline=self.run.answerer.offline
             ),
-            judge=self.run.judge,
+            answer_prompt=self.benchmark.own_prompts.get(self.provider.name, self.benchmark.answer_prompt),
+            judge=AuditedJudge(**self.judging.shown().model_dump()),
+            judges=self.judging.judges(judged),
+            agreement=self.judging.agreement(),
             questions=questions,
             accuracy=self.all.accuracy() if judged else None,
             by_type={name: self.by_type[name].breakdown(shown, judged) for name in self._types()},
             by_group={name: self.by_group[name].breakdown(shown, judged) for name in self._groups()},
             retrieval=self.all.levels(shown),
             official_retrieval=self._official_retrieval(shown),
-            f1=self._f1(),
+            f1={name: self._f1(mean) for name, mean in self.f1.items()},
+            official_accuracy=self._official_accuracy(judged),
             context=Context(
                 n=self.context_tokens.n,
                 tokens_mean=self.context_tokens.value,
@@ -181,11 +209,8 @@ class _Pair:
             latency_ms=latency_ms,
             waited_ms=step_latency(self.all.waited),
             calls=Calls(**{name: self.calls[name] for name in Calls.model_fields}),
-            usage={
-                phase: Tokens(input_tokens=self.usage[phase][0], output_tokens=self.usage[phase][1])
-                for phase in PHASES
-                if phase in self.usage
-            },
+            usage={phase: tokens(self.usage[phase]) for phase in PHASES if phase in self.usage},
+            cost=self.spending.cost(),
             errors=tuple(self.failures),
             warnings=tuple(warnings_of(self.run, self.benchmark, sample, questions, unattributed)),
             clock_warnings=tuple(clock_warnings_of(self.run, latency_ms.search.p50)),
@@ -207,19 +232,27 @@ class _Pair:
         return sample_of(self.benchmark.sample, counts, judged=judged, second_look_at=second_look_at)
 
     def _benchmark(self, sample: Sample | None) -> BenchmarkBlock:
-        return BenchmarkBlock(**{**self.benchmark.model_dump(), "types": tuple(self._types()), "sample": sample})
+        elsewhere = {"answer_prompt", "own_prompts", "judges", "paper_metrics", "official_accuracy"}
+        told = self.benchmark.model_dump(exclude=elsewhere)
+        return BenchmarkBlock(**{**told, "types": tuple(self._types()), "sample": sample})
 
     def _official_retrieval(self, shown: set[Level]) -> dict[str, OfficialRetrieval]:
         if self.official is None or self.benchmark.official_retrieval is None:
             return {}
         return {self.benchmark.official_retrieval: official_levels(self.official.summary(), shown)}
 
-    def _f1(self) -> dict[str, F1]:
-        if self.f1 is None or self.benchmark.official_f1 is None:
+    def _f1(self, mean: AnswerMean) -> F1:
+        summary = mean.summary().model_dump()
+        summary["by_type"] = {name: summary["by_type"][name] for name in self._types() if name in summary["by_type"]}
+        return F1.model_validate(summary)
+
+    def _official_accuracy(self, judged: bool) -> dict[str, OfficialAccuracy]:
+        name = self.benchmark.official_accuracy
+        if name is None or not judged:
             return {}
-        summary = self.f1.summary().model_dump()
-        summary["by_type"] = {name: summary["by_type"][name] for name in self._types()}
-        return {self.benchmark.official_f1: F1.model_validate(summary)}
+        by_type = {kind: tally.correct_of() for kind, tally in self.by_type.items()}
+        unanswerable = self.by_group.get(GROUPS[1])
+        return {name: OFFICIAL_ACCURACY[name](by_type, unanswerable.correct_of() if unanswerable else (0, 0))}
 
     def _latency(self) -> PhaseLatency:
         steps = step_latency(self.all.service)

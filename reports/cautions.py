@@ -21,7 +21,7 @@ def warnings_of(
 ) -> Iterator[str]:
     """The warnings of one result; `unattributed` is the share of results, by level, that do not say their origin."""
     yield from _about_the_run(run, questions)
-    yield from _about_models(run)
+    yield from _about_models(run, benchmark)
     if sample is not None:
         yield f"not the whole benchmark was asked: {sample.selected} of {sample.questions} questions, {sample.told}"
     elif benchmark.sample is None and run.sampled is not None:
@@ -60,8 +60,14 @@ def _about_the_run(run: RunRecord, questions: Questions) -> Iterator[str]:
         yield f"asked only until {run.until}: nothing was judged, so there is no accuracy"
 
 
-def _about_models(run: RunRecord) -> Iterator[str]:
+def _about_models(run: RunRecord, benchmark: BenchmarkRecord) -> Iterator[str]:
     if run.answerer.offline and run.until in ("answer", "judge"):
         yield f"the answers are those of {run.answerer.name}, no language model: they do not compare with a model's"
-    if run.judge.model is None and run.until == "judge":
-        yield f"the judge is {run.judge.name}, no language model: accuracy does not compare with a model-judged one"
+    if benchmark.own_prompts and len(run.providers) > 1:
+        own = ", ".join(benchmark.own_prompts)
+        yield f"{own} brought an answer prompt of its own: with other prompts, accuracies compare prompts too"
+    if run.until == "judge":
+        judges = benchmark.judges or (run.judge,)
+        for judge in judges:
+            if judge.model is None:
+                yield f"the judge is {judge.name}, no language model: accuracy does not compare with a model-judged one"

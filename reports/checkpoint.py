@@ -9,18 +9,14 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple  # the columns of a row are known only when it is read
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
 from sqlalchemy.engine import Engine
 
 from reports import tables
-from reports.records import PHASES, BenchmarkRecord, ContainerRecord, Phase, QuestionRecord, Step, StepError
+from reports.records import BenchmarkRecord, ContainerRecord, Phase, QuestionRecord, Step, StepError
+from reports.stored import STEPS, STEPS_AND_VOTES, Query, Row, complete, selected_record
+from reports.votes import vote_name
 from reports.writer import Put, Writer
-from schema import Answer, Case, SearchResult, Usage, Verdict
-
-Row = sa.Row[Any]
-
-RESULTS = TypeAdapter(tuple[SearchResult, ...])
-"""Reads and writes search results as they stand in the checkpoint."""
+from schema import Case
 
 
 class QuestionKey(NamedTuple):
@@ -32,11 +28,17 @@ class QuestionKey(NamedTuple):
 
 
 class StoredStep(NamedTuple):
-    """A step as it stands: "done" with its result as JSON, or "error", or to be asked "again"."""
+    """A step as it stands: "done" with its result as JSON, or "error", or to be asked "again".
+
+    The times and attempts are those of `reports.records.Step`.
+    """
 
     state: str
     inputs: str
     result: str | None
+    service_ms: float = 0.0
+    waited_ms: float = 0.0
+    attempts: int = 1
 
 
 class Checkpoint:
@@ -52,7 +54,8 @@ class Checkpoint:
         self.engine: Engine = tables.connect(url)
         self.writer = Writer(self.engine)
         self._reading = self.engine.execution_options(reading=True)
-        self._save = _save_statement(self.engine)
+        self._save = _save_statement(self.engine, tables.steps)
+        self._save_vote = _save_statement(self.engine, tables.votes)
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
@@ -88,6 +91,23 @@ class Checkpoint:
 
         self.writer.submit(work).result()
 
+    def renew(self, benchmarks: Sequence[BenchmarkRecord]) -> None:
+        """Write down how `benchmarks` are answered and judged now: steps that are asked again may be so otherwise."""
+        now = {benchmark.name: benchmark for benchmark in benchmarks}
+        fields = ("answer_prompt", "own_prompts", "judges")
+
+        def work(connection: sa.Connection) -> None:
+            this = tables.runs.c.run_id == self.run_id
+            known = json.loads(connection.execute(sa.select(tables.runs.c.benchmarks).where(this)).scalar_one())
+            renewed = [
+                {**one, **now[one["name"]].model_dump(mode="json", include=set(fields))} if one["name"] in now else one
+                for one in known
+            ]
+            if renewed != known:
+                connection.execute(sa.update(tables.runs).where(this).values(benchmarks=json.dumps(renewed)))
+
+        self.writer.submit(work).result()
+
     def selected(self) -> set[QuestionKey]:
         """The questions that the run is about."""
         columns = tables.questions.c
@@ -107,21 +127,35 @@ class Checkpoint:
     # --- steps -----------------------------------------------------------------------------------------------------
 
     def steps(self, keys: Iterable[QuestionKey]) -> dict[QuestionKey, dict[str, StoredStep]]:
-        """The steps of these questions, by phase: read together, for that costs little more than reading one."""
+        """The steps of these questions, by phase, and their votes, by `vote_name`.
+
+        Read together, for that costs little more than reading one.
+        """
         found: dict[QuestionKey, dict[str, StoredStep]] = {key: {} for key in keys}
         for provider, benchmark in dict.fromkeys((key.provider, key.benchmark) for key in found):
             questions = [key.question for key in found if (key.provider, key.benchmark) == (provider, benchmark)]
             for row in self._rows_of(provider, benchmark, questions):
-                step = StoredStep(row.state, row.inputs, row.result)
-                found[QuestionKey(provider, benchmark, row.question)][row.phase] = step
+                name = row.phase if row.judge is None else vote_name(row.judge, row.repeat)
+                step = StoredStep(row.state, row.inputs, row.result, row.service_ms, row.waited_ms, row.attempts)
+                found[QuestionKey(provider, benchmark, row.question)][name] = step
         return found
 
     def save(self, key: QuestionKey, step: Step, *, inputs: str, result: str | None) -> Future[None]:
         """Record a step: done with its `result` (JSON), or ended in its error."""
-        values = {
+        values = {"phase": step.phase, **self._values(key, step, inputs, result)}
+        return self.writer.submit(Put(self._save, values))
+
+    def save_vote(
+        self, key: QuestionKey, judge: str, repeat: int, step: Step, *, inputs: str, result: str | None
+    ) -> Future[None]:
+        """Record one vote of several: done with its `result` (a `schema.Vote` as JSON), or ended in its error."""
+        values = {"judge": judge, "repeat": repeat, **self._values(key, step, inputs, result)}
+        return self.writer.submit(Put(self._save_vote, values))
+
+    def _values(self, key: QuestionKey, step: Step, inputs: str, result: str | None) -> dict[str, object]:
+        return {
             "run_id": self.run_id,
             **key._asdict(),
-            "phase": step.phase,
             "state": "error" if step.error else "done",
             "inputs": inputs,
             "result": result,
@@ -133,7 +167,6 @@ class Checkpoint:
             "error_type": step.error.type if step.error else None,
             "error_message": step.error.message if step.error else None,
         }
-        return self.writer.submit(Put(self._save, values))
 
     def ask_again(self, phases: Sequence[Phase]) -> None:
         """Have these phases of every selected question done again; what they gave before is kept until then."""
@@ -143,6 +176,9 @@ class Checkpoint:
             connection.execute(
                 sa.update(tables.steps).where(mine, tables.steps.c.phase.in_(phases)).values(state="again")
             )
+            if "judge" in phases:
+                mine_too = tables.votes.c.run_id == self.run_id
+                connection.execute(sa.update(tables.votes).where(mine_too).values(state="again"))
             if "ingest" in phases:
                 stale = sa.update(tables.containers).where(tables.containers.c.run_id == self.run_id)
                 connection.execute(stale.values(state="failed", invocation=""))
@@ -162,16 +198,18 @@ class Checkpoint:
 
     def question_records(self) -> Iterator[QuestionRecord]:
         """The selected questions with all that is done of them, in the selection's order, one at a time."""
+        voted = self.read(sa.select(tables.votes.c.judge).limit(1))
+        query = STEPS_AND_VOTES if voted else STEPS  # most runs have no votes to look for
         for record in self._cases():
             key = QuestionKey(record.provider, record.case.benchmark, record.case.id)
-            yield _complete(record, self._rows_of(key.provider, key.benchmark, [key.question]))
+            yield complete(record, self._rows_of(key.provider, key.benchmark, [key.question], query))
 
     def question_record(self, key: QuestionKey) -> QuestionRecord:
         """One selected question with all that is done of it."""
         columns = tables.questions.c
         mine = (columns.provider == key.provider, columns.benchmark == key.benchmark, columns.question == key.question)
         (row,) = self.read(sa.select(tables.questions).where(*mine))
-        return _complete(_selected(row), self._rows_of(key.provider, key.benchmark, [key.question]))
+        return complete(selected_record(row), self._rows_of(key.provider, key.benchmark, [key.question]))
 
     def container_records(self) -> Iterator[ContainerRecord]:
         """The containers of the run, as they were finally ingested."""
@@ -199,11 +237,13 @@ class Checkpoint:
         (table,) = query.columns_clause_froms
         return self._execute(query.where(table.c.run_id == self.run_id))
 
-    def _rows_of(self, provider: str, benchmark: str, questions: Sequence[str]) -> Sequence[Row]:
+    def _rows_of(
+        self, provider: str, benchmark: str, questions: Sequence[str], query: Query | None = None
+    ) -> Sequence[Row]:
         asked = {"run": self.run_id, "provider": provider, "benchmark": benchmark, "questions": questions}
-        return self._execute(_STEPS_OF, asked)
+        return self._execute(STEPS_AND_VOTES if query is None else query, asked)
 
-    def _execute(self, query: sa.Select[Any], parameters: Mapping[str, object] | None = None) -> Sequence[Row]:
+    def _execute(self, query: Query, parameters: Mapping[str, object] | None = None) -> Sequence[Row]:
         try:
             with self._reading.begin() as connection:
                 return connection.execute(query, parameters).all()
@@ -213,55 +253,13 @@ class Checkpoint:
     def _cases(self) -> Iterator[QuestionRecord]:
         columns = tables.questions.c
         for row in self.read(sa.select(tables.questions).order_by(columns.ordinal)):
-            yield _selected(row)
+            yield selected_record(row)
 
 
-def _selected(row: Row) -> QuestionRecord:
-    return QuestionRecord(provider=row.provider, case=Case.model_validate_json(row.record), replayed=row.replayed)
-
-
-# Built once: making a statement costs more than executing it.
-_STEPS_OF = sa.select(tables.steps).where(
-    tables.steps.c.run_id == sa.bindparam("run"),
-    tables.steps.c.provider == sa.bindparam("provider"),
-    tables.steps.c.benchmark == sa.bindparam("benchmark"),
-    tables.steps.c.question.in_(sa.bindparam("questions", expanding=True)),
-)
-
-
-def _save_statement(engine: Engine) -> sa.Executable:
-    """Insert a step, or put it in the place of the one that ended in an error or is asked again."""
-    insert = tables.upsert(engine, tables.steps).values(
-        {column.name: sa.bindparam(column.name) for column in tables.steps.c}
-    )
-    columns = tables.steps.c
-    changed = {column.name: insert.excluded[column.name] for column in columns if not column.primary_key}
-    changed["retried"] = sa.or_(columns.retried, columns.state != "done")
-    statement: sa.Executable = insert.on_conflict_do_update(index_elements=list(tables.steps.primary_key), set_=changed)
+def _save_statement(engine: Engine, table: sa.Table) -> sa.Executable:
+    """Insert a step or a vote, or put it in the place of the one that ended in an error or is asked again."""
+    insert = tables.upsert(engine, table).values({column.name: sa.bindparam(column.name) for column in table.c})
+    changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+    changed["retried"] = sa.or_(table.c.retried, table.c.state != "done")
+    statement: sa.Executable = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
     return statement
-
-
-def _complete(record: QuestionRecord, rows: Sequence[Row]) -> QuestionRecord:
-    """`record` with the steps in `rows`, in the order of the phases; what is to be asked again counts as not done."""
-    by_phase = {row.phase: row for row in rows if row.state != "again"}
-    results = {phase: row.result for phase, row in by_phase.items() if row.state == "done"}
-    return record.model_copy(
-        update={
-            "steps": tuple(_step(by_phase[phase]) for phase in PHASES if phase in by_phase),
-            "results": RESULTS.validate_json(results["search"]) if "search" in results else None,
-            "answer": Answer.model_validate_json(results["answer"]) if "answer" in results else None,
-            "verdict": Verdict.model_validate_json(results["judge"]) if "judge" in results else None,
-        }
-    )
-
-
-def _step(row: Row) -> Step:
-    return Step(
-        phase=row.phase,
-        service_ms=row.service_ms,
-        waited_ms=row.waited_ms,
-        attempts=row.attempts,
-        retried=row.retried,
-        usage=Usage.model_validate_json(row.usage) if row.usage else None,
-        error=StepError(type=row.error_type, message=row.error_message or "") if row.state == "error" else None,
-    )

@@ -15,6 +15,10 @@ Milliseconds = Annotated[float, PlainSerializer(lambda value: round(value, 3), r
 """A time; whole in memory, three decimals in the file."""
 
 
+Dollars = Annotated[float, PlainSerializer(lambda value: round(value, 6), return_type=float)]
+"""US dollars; whole in memory, six decimals in the file."""
+
+
 class Block(BaseModel):
     """A part of the report: it cannot be changed, and the words below its fields become the schema's descriptions."""
 
@@ -192,11 +196,22 @@ class Score(Block):
 
 
 class F1(Block):
-    """A data set's own answer metric."""
+    """An answer metric that needs no judge, over the questions that it is defined for."""
 
     overall: Score
     answerable: Score
     by_type: dict[str, Score]
+
+
+class OfficialAccuracy(Block):
+    """Accuracies as a data set's own script prints them, from the judge's verdicts; an error counts as not correct."""
+
+    overall: Score
+    """Over all questions."""
+    task_averaged: Score
+    """Mean of the accuracies of the `n` question types that were asked; each counts the same."""
+    abstention: Score
+    """Over the questions that cannot be answered; they also count in their types."""
 
 
 class Context(Block):
@@ -226,7 +241,38 @@ class Tokens(Block):
     """Tokens as the model's server counted them."""
 
     input_tokens: int
+    """All that were read, whether or not from a cache."""
     output_tokens: int
+    """All that were written."""
+    cached_tokens: int
+    """Those of `input_tokens` that came from a cache."""
+    cache_write_tokens: int
+    """Those of `input_tokens` that were written to a cache."""
+    reasoning_tokens: int
+    """Those of `output_tokens` that nobody sees."""
+    calls: int
+    """Requests that were answered."""
+
+
+class PhaseCost(Tokens):
+    """What one phase cost, and what for."""
+
+    usd: Dollars | None
+    """Null where the price of any of it is unknown."""
+    models: tuple[str, ...]
+    """The models that were paid for, as their servers call them."""
+
+
+class Cost(Block):
+    """What the calls of models cost that this result was made with."""
+
+    usd: Dollars | None
+    """Null where the price of any of it is unknown."""
+    by_phase: dict[str, PhaseCost]
+    unpriced: tuple[str, ...]
+    """Models whose price, or whose tokens, are unknown."""
+    prices: str
+    """Where the prices are from; they are those of the time when the run began."""
 
 
 class Failure(Block):

@@ -17,6 +17,7 @@ from typing import BinaryIO, Self
 from pydantic import BaseModel, JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from reports.audits import AUDITS, Audits, read_audits
 from reports.build import build_report
 from reports.gate import Threshold
 from reports.model import Report
@@ -62,6 +63,13 @@ def write_report(folder: Path, report: Report) -> Path:
     return folder / REPORT
 
 
+def write_audits(folder: Path, audits: Audits) -> Path:
+    """Write ``judge_audit.json`` into `folder` and return its path; raises `schema.CheckpointError` if it cannot be."""
+    with _Draft(folder / AUDITS) as draft:
+        draft.write(_json(audits, indent=2))
+    return folder / AUDITS
+
+
 def write_run(
     folder: Path,
     run: RunRecord,
@@ -73,11 +81,14 @@ def write_run(
 ) -> Report:
     """Build the report of `run` and write all its files into `folder`, reading each iterable once.
 
+    Audits of its judges that were attached before stay attached.
+
     Raises `schema.CheckpointError` if that cannot be done; each file is then either the former or the new one, whole.
     """
     with record_files(folder, run) as keep:
         kept = _handing_on(questions, keep)
         report = build_report(run, kept, containers, thresholds=thresholds, max_errors=max_errors)
+        report = report.with_audits(read_audits(folder))
     write_report(folder, report)
     return report
 

@@ -17,15 +17,25 @@ _LOG_SECONDS = 30.0
 
 
 class Live:
-    """Counts outcomes as they come in. `containers` gives (ready, all so far) when asked; it is asked seldom."""
+    """Counts outcomes as they come in.
+
+    `containers` gives (ready, all so far) when asked; it is asked seldom. `spent` says what models have cost so far,
+    None where no model is used.
+    """
 
     def __init__(
-        self, reporter: pytest.TerminalReporter, total: int, in_flight: int, containers: Callable[[], tuple[int, int]]
+        self,
+        reporter: pytest.TerminalReporter,
+        total: int,
+        in_flight: int,
+        containers: Callable[[], tuple[int, int]],
+        spent: Callable[[], str] | None = None,
     ) -> None:
         self._reporter = reporter
         self._total = total
         self._in_flight = in_flight
         self._containers = containers
+        self._spent = spent
         self._counted: Counter[str] = Counter()
         self._failed = 0
         self._begun = time.monotonic()
@@ -71,12 +81,13 @@ class Live:
             "haystacks": f"haystacks {ready}/{containers}",
             "questions": f"questions {done}/{self._total}",
             "accuracy": self._accuracy(done - self._counted["error"]),
+            "cost": self._spent() if self._spent else "",
             "in flight": f"up to {min(self._in_flight, self._total - done)} in flight",
             "errors": f"errors {self._counted['error']}",
             "failed": f"tests failed {self._failed}" if self._failed else "",
             "left": f"{int(left // 60)}:{int(left % 60):02d} left",
         }
-        for dispensable in ("in flight", "haystacks", "left", "accuracy"):
+        for dispensable in ("in flight", "haystacks", "left", "cost", "accuracy"):
             if room is None or len(_joined(parts)) <= room:
                 break
             del parts[dispensable]

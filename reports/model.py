@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import JsonValue
 
+from reports.audits import Audits, JudgeAudit
 from reports.figures import (
     F1,
     Accuracy,
@@ -15,8 +16,10 @@ from reports.figures import (
     Breakdown,
     Calls,
     Context,
+    Cost,
     Failure,
     Milliseconds,
+    OfficialAccuracy,
     OfficialRetrieval,
     PhaseLatency,
     Questions,
@@ -26,6 +29,7 @@ from reports.figures import (
     StepLatency,
     Tokens,
 )
+from reports.judging import Agreement, JudgeResult
 from reports.records import Git, JudgeRecord, Phase, ProviderRecord, Versions
 
 SCHEMA_VERSION: Final = 1
@@ -102,6 +106,16 @@ class AnsweringModelDetails(Block):
     """No language model is behind it."""
 
 
+class AuditedJudge(JudgeRecord):
+    """A judge as the run used it."""
+
+    audit: JudgeAudit | None = None
+    """How it graded answers whose worth is known; null where nobody had it audited, and for a majority."""
+
+
+Judged = TypeVar("Judged", AuditedJudge, JudgeResult)
+
+
 class Result(Block):
     """One provider on one benchmark."""
 
@@ -109,7 +123,14 @@ class Result(Block):
     benchmark: BenchmarkBlock
     answering_model: str
     answering_model_details: AnsweringModelDetails
-    judge: JudgeRecord
+    answer_prompt: str
+    """The prompt that questions were answered with, by name and version; empty where there is none."""
+    judge: AuditedJudge
+    """Whose verdicts count: the judge, or the majority of several."""
+    judges: tuple[JudgeResult, ...]
+    """Each judge for itself."""
+    agreement: Agreement | None
+    """Null with one judge."""
     questions: Questions
     accuracy: Accuracy | None
     """Null where `until` came before judge."""
@@ -121,7 +142,9 @@ class Result(Block):
     official_retrieval: dict[str, OfficialRetrieval]
     """By name. Empty where the data set has no such metrics or nothing was searched."""
     f1: dict[str, F1]
-    """Empty where the data set has no such metric or nothing was answered."""
+    """By name. Empty where the data set has no such metric or nothing was answered."""
+    official_accuracy: dict[str, OfficialAccuracy]
+    """By the data set's name. Empty where it has no such accuracies of its own or nothing was judged."""
     context: Context
     latency_ms: PhaseLatency
     """Clock field."""
@@ -130,6 +153,8 @@ class Result(Block):
     calls: Calls
     usage: dict[str, Tokens]
     """By phase; only phases whose model said what it used."""
+    cost: Cost | None
+    """Null where no model was used."""
     errors: tuple[Failure, ...]
     """In the order of the questions."""
     warnings: tuple[str, ...]
@@ -200,6 +225,20 @@ class Report(Block):
     """Providers on the same benchmark in pairs, over the questions that both were asked."""
     gate: Gate | None
     """Null where no gate was asked for."""
+
+    def with_audits(self, audits: Audits) -> Report:
+        """The same with each judge's audit by the protocol that it judged by."""
+
+        def audited(judge: Judged) -> Judged:
+            return judge.model_copy(update={"audit": audits.of(judge.name, judge.protocol)})
+
+        results = [
+            result.model_copy(
+                update={"judge": audited(result.judge), "judges": tuple(audited(judge) for judge in result.judges)}
+            )
+            for result in self.results
+        ]
+        return self.model_copy(update={"results": tuple(results)})
 
 
 def report_schema() -> str:

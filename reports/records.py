@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from schema import Answer, Case, SearchResult, Usage, Verdict, Word
 
@@ -119,10 +119,21 @@ class SampleRecord(Word):
     drawn: bool
 
 
+class JudgeRecord(Word):
+    """A judge as the run uses it."""
+
+    name: str
+    protocol: str
+    model: str | None
+    priced_by: str | None = None
+
+
 class BenchmarkRecord(Word):
     """A benchmark as the run uses it; see `bench.base.BenchmarkInfo` for the fields of `info`.
 
-    `sample` is None where nothing is known of the choice.
+    `sample` is None where nothing is known of the choice. `answer_prompt` names the prompt that its
+    questions are answered with, "" for none; `own_prompts` has those of providers that bring one. `judges` are those of
+    the run, each with its rules for this benchmark.
     """
 
     name: str
@@ -135,15 +146,12 @@ class BenchmarkRecord(Word):
     types: tuple[str, ...]
     official_f1: str | None
     official_retrieval: str | None = None
+    official_accuracy: str | None = None
+    paper_metrics: tuple[str, ...] = ()
+    answer_prompt: str = ""
+    own_prompts: dict[str, str] = Field(default_factory=dict)
+    judges: tuple[JudgeRecord, ...] = ()
     sample: SampleRecord | None = None
-
-
-class JudgeRecord(Word):
-    """A judge as the run uses it."""
-
-    name: str
-    protocol: str
-    model: str | None
 
 
 class AnswererRecord(Word):
@@ -152,6 +160,7 @@ class AnswererRecord(Word):
     name: str
     version: str
     offline: bool
+    priced_by: str | None = None
 
 
 class RunRecord(Word):

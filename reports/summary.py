@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from reports.figures import Accuracy, Estimate, RetrievalLevels
 from reports.gate import GROUPS
 from reports.model import Comparison, Report, Result
+from reports.prices import dollars
+from reports.records import PHASES
 
 WIDTH = 100
 HEADINGS = ("provider", "benchmark", "accuracy", "recall@10", "search p50", "p95 ms", "errors")
@@ -24,6 +27,8 @@ def closing_table(report: Report) -> str:
     """The results, the comparisons and the warnings of `report`, in lines of at most 100 characters."""
     rows = [row for result in report.results for row in _rows(result)]
     lines = [*_aligned([HEADINGS, *rows]), *_notes(report)]
+    for told in (*_judges(report), *_costs(report)):
+        lines += _folded(told)
     for comparison in report.comparisons:
         lines += _folded(comparison_line(comparison))
     for text, where in _warnings(report).items():
@@ -129,6 +134,51 @@ def _notes(report: Report) -> Iterator[str]:
         yield "no question was selected"
     if any(_recall(result.retrieval).endswith(" s") for result in report.results):
         yield "s: recall of sessions, because the results do not say which messages they come from"
+
+
+def _judges(report: Report) -> Iterator[str]:
+    """Each judge for itself, where there are several or one voted several times, and how far they agree."""
+    for result in report.results:
+        where = f" ({result.provider.name} on {result.benchmark.name})" if len(report.results) > 1 else ""
+        for judge in result.judges:
+            noise = judge.noise
+            if judge.accuracy is not None and (len(result.judges) > 1 or noise):
+                told = f"judge {judge.name}{where}: {_accuracy(judge.accuracy)}"
+                if noise is not None and noise.changed is not None:
+                    told += (
+                        f"; {noise.repeats} votes a question, which differ for {noise.changed:.1%}, "
+                        f"standard deviation of accuracy {noise.accuracy_sd:.3f}"
+                    )
+                yield told
+        agreement = result.agreement
+        if agreement is not None and agreement.n:
+            pairs = [f"{pair.first} and {pair.second} {_share(pair.cohen_kappa)}" for pair in agreement.pairs]
+            told = f"kappa of the judges{where}, n={agreement.n}: {', '.join(pairs)} (Cohen)"
+            yield f"{told}, all {_share(agreement.fleiss_kappa)} (Fleiss)" if len(pairs) > 1 else told
+
+
+def _costs(report: Report) -> Iterator[str]:
+    """What the models cost, if any was used: in all, then what is known of it by phase and by result."""
+    paid = [(result, result.cost) for result in report.results if result.cost is not None]
+    if not paid:
+        return
+    whole = _sum_of(cost.usd for _result, cost in paid)
+    told = dollars(whole)
+    if whole is None:
+        told += f" of {', '.join(sorted({name for _result, cost in paid for name in cost.unpriced}))}"
+    used = {phase: [cost.by_phase[phase].usd for _result, cost in paid if phase in cost.by_phase] for phase in PHASES}
+    parts: list[tuple[str, float | None]] = [(phase, _sum_of(amounts)) for phase, amounts in used.items() if amounts]
+    if len(report.results) > 1:
+        parts += [(f"{result.provider.name} on {result.benchmark.name}", cost.usd) for result, cost in paid]
+    known = "; ".join(f"{what} {dollars(usd)}" for what, usd in parts if usd is not None)
+    yield f"cost: {told}" + (f" ({known}), prices of {paid[0][1].prices}" if known else "")
+
+
+def _sum_of(amounts: Iterable[float | None]) -> float | None:
+    """The sum of amounts; None if any of them is not known."""
+    every = list(amounts)
+    known = [amount for amount in every if amount is not None]
+    return math.fsum(known) if len(known) == len(every) else None
 
 
 def _warnings(report: Report) -> dict[str, list[str]]:

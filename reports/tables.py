@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal  # Any: DB-API objects, for which SQLAlchemy has no types
 
@@ -56,6 +56,23 @@ questions = sa.Table(
     sa.Column("replayed", sa.Boolean, nullable=False, default=False),
 )
 
+
+def _outcome_columns() -> Sequence[sa.Column[Any]]:
+    """What is kept of a call: how it ended, what it gave and what it took."""
+    return (
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("inputs", sa.Text, nullable=False),
+        sa.Column("result", sa.Text),
+        sa.Column("service_ms", sa.Float, nullable=False),
+        sa.Column("waited_ms", sa.Float, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("retried", sa.Boolean, nullable=False),
+        sa.Column("usage", sa.Text),
+        sa.Column("error_type", sa.Text),
+        sa.Column("error_message", sa.Text),
+    )
+
+
 steps = sa.Table(
     "steps",
     metadata,
@@ -64,16 +81,20 @@ steps = sa.Table(
     sa.Column("benchmark", sa.Text, primary_key=True),
     sa.Column("question", sa.Text, primary_key=True),
     sa.Column("phase", sa.Text, primary_key=True),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("inputs", sa.Text, nullable=False),
-    sa.Column("result", sa.Text),
-    sa.Column("service_ms", sa.Float, nullable=False),
-    sa.Column("waited_ms", sa.Float, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("retried", sa.Boolean, nullable=False),
-    sa.Column("usage", sa.Text),
-    sa.Column("error_type", sa.Text),
-    sa.Column("error_message", sa.Text),
+    *_outcome_columns(),
+)
+
+# Where several judges or repeats vote on an answer; the step of the phase "judge" is what the votes come to.
+votes = sa.Table(
+    "votes",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("benchmark", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, primary_key=True),
+    sa.Column("judge", sa.Text, primary_key=True),
+    sa.Column("repeat", sa.Integer, primary_key=True, autoincrement=False),
+    *_outcome_columns(),
 )
 
 containers = sa.Table(

@@ -82,7 +82,8 @@ class Tally:
         for level, scores in one.retrieval.items():
             self.retrieval[level].add(scores)
         for step in one.done:
-            if step.phase in self.service:
+            batched = step.usage is not None and step.usage.batched  # how long a batch took is no time of the service
+            if step.phase in self.service and not batched:
                 self.service[step.phase].append(step.service_ms)
                 self.waited[step.phase].append(step.waited_ms)
 
@@ -90,6 +91,10 @@ class Tally:
     def clusters(self) -> Mapping[str, tuple[int, int]]:
         """(correct, n) of each cluster so far."""
         return self._clusters
+
+    def correct_of(self) -> tuple[int, int]:
+        """How many are correct, of how many."""
+        return self.outcomes["correct"], self.outcomes.total()
 
     def questions(self) -> Questions:
         """The counts so far."""

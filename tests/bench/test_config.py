@@ -43,7 +43,8 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
         assert field.description, name
         assert option_name(name) == "--" + name.replace("_", "-")
         default = field.get_default()
-        text = "search" if name in ("until", "retry_from") else "question" if name == "isolation" else "12"
+        words = {"until": "search", "retry_from": "search", "isolation": "question", "answer_prompt": "provider"}
+        text = words.get(name, "12")
         text = samples.get(type(default), text)
         monkeypatch.setenv(ENVIRONMENT_PREFIX + name.upper(), text)
         assert getattr(build_benchmark_config(), name) != default, name

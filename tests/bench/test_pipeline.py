@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from small_bench import Bench, Small, World, napping
 
-from reports import QuestionKey, read_progress
+from bench.config import BenchmarkConfig
+from bench.workbench import BATCH_AHEAD, Workbench
+from reports import Checkpoint, QuestionKey, read_progress, sqlite_url
 from schema import Case, JudgeError, ModelError, ProviderError, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,6 +159,15 @@ def test_look_ahead_begins_what_comes_next_and_no_more_than_its_window(tmp_path:
     assert workbench.window == 12
     assert len(workbench._jobs) == 12
     workbench.close()
+
+
+def test_look_ahead_begins_all_where_verdicts_come_in_batches_unless_money_is_limited(tmp_path: Path) -> None:
+    config = BenchmarkConfig(judge=("openai/m@http://localhost:1/v1",), judge_batch=True, in_flight=3)
+    for limit, window in ((None, BATCH_AHEAD), (1.0, 3)):
+        limited = config.model_copy(update={"max_usd": limit})
+        workbench = Workbench(limited, Checkpoint(sqlite_url(tmp_path / "checkpoint.sqlite"), "run"), tmp_path, "i", {})
+        assert workbench.window == window
+        workbench.close()
 
 
 def test_look_ahead_goes_on_however_many_questions_failed(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Literal
 import pytest
 from pydantic import Field, SecretStr
 
+from bench.cast import Cast, parts_of
 from bench.config import build_benchmark_config
 from bench.provider_options import provider_settings, recorded_settings
-from bench.workbench import Cast, parts_of
 from providers import Provider, ProviderSettings
 from providers.bm25 import Bm25
 from providers.none import NoMemory

@@ -1,6 +1,7 @@
 """LoCoMo's official F1 on all real questions, against a second implementation written from the published definition."""
 
 import json
+import math
 import os
 import random
 import re
@@ -14,8 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.stem import PorterStemmer
+from nltk.tokenize import NLTKWordTokenizer
+from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
 from reports.answer_metrics import ANSWER_METRICS, AnswerMean, AnswerSummary, MeanValue, normalised_tokens, token_f1
+from reports.paper_metrics import bleu_tokens
 from schema import Gold
 
 untimed = settings(deadline=None)
@@ -81,8 +85,31 @@ def questions():
     ]
 
 
-def summary_of(questions, answers) -> AnswerSummary:
-    mean = AnswerMean("locomo_official")
+# The mem0 paper's metrics a second time: the set F1 by counting, BLEU-1 by nltk itself, its tokens by nltk's parts.
+
+
+def reference_set_f1(prediction, truth, category):
+    del category
+    left, right = (list(dict.fromkeys(re.sub("[.,!?]", " ", text).lower().split())) for text in (prediction, truth))
+    common = [word for word in left if word in right]
+    if not common:
+        return 0.0
+    precision, recall = len(common) / len(left), len(common) / len(right)
+    return 2 * precision * recall / (precision + recall)
+
+
+def reference_bleu1(prediction, truth, category):
+    del category
+    given, wanted = tokens_of(prediction), tokens_of(truth)
+    return sentence_bleu([wanted], given, weights=(1, 0, 0, 0), smoothing_function=SmoothingFunction().method1)
+
+
+tokens_of = lru_cache(maxsize=None)(bleu_tokens)
+PAPER = {"mem0_paper_f1": reference_set_f1, "mem0_paper_bleu1": reference_bleu1}
+
+
+def summary_of(questions, answers, metric="locomo_official") -> AnswerSummary:
+    mean = AnswerMean(metric)
     for (category, truth), answer in zip(questions, answers, strict=True):
         mean.add(answer, gold(category, truth))
     return mean.summary()
@@ -91,7 +118,8 @@ def summary_of(questions, answers) -> AnswerSummary:
 ANSWERS = {
     "the gold": lambda truths: truths,
     "nothing": lambda truths: [""] * len(truths),
-    "not mentioned": lambda truths: ["Not mentioned in the conversation."] * len(truths),
+    "not mentioned": lambda truths: ["not mentioned"] * len(truths),
+    "a sentence of refusal": lambda truths: ["Not mentioned in the conversation."] * len(truths),
     "a stranger's gold": lambda truths: random.Random(1).sample(truths, len(truths)),
     "golds in a row": lambda truths: [
         f"{mine}, and the {other}" for mine, other in zip(truths, truths[::-1], strict=True)
@@ -125,12 +153,18 @@ class TestAllOfLocomo:
         refusal = "not mentioned"
         summary = summary_of(questions, [refusal] * len(questions))
         assert summary.by_type["adversarial"] == MeanValue(value=1.0, n=446)
-        assert 446 / 1986 < summary.overall.value < 0.227
-        assert summary.answerable.value < 0.002
+        # a few more than that, and than 0 of the rest: some golds hold the word "not" or a form of "mention"
+        assert summary.overall.value > 446 / 1986
+        assert round(summary.overall.value, 4) == 0.2260
+        assert round(summary.answerable.value, 4) == 0.0018
         shared = set(reference_words(refusal))
+        holders = 0
         for category, truth in questions:
-            if category != 5 and not shared & set(reference_words(truth)):
-                assert official(refusal, gold(category, truth)) == 0
+            if category != 5:
+                holds = bool(shared & set(reference_words(truth)))
+                assert (official(refusal, gold(category, truth)) > 0) == holds
+                holders += holds
+        assert holders == 13
 
     def test_the_gold_itself_is_right_but_for_what_category_3_cuts_off(self, questions):
         answers = [truth.split(";")[0] if category == 3 else truth for category, truth in questions]
@@ -147,6 +181,47 @@ class TestAllOfLocomo:
             for (category, truth), answer in zip(questions, answered, strict=True)
         ]
         assert summary.overall.value == pytest.approx(sum(expected) / 1986, abs=1e-9)
+
+
+class TestAllOfLocomoAsTheMem0PaperScoresIt:
+    @pytest.mark.parametrize("metric", PAPER)
+    @pytest.mark.parametrize("kind", ANSWERS)
+    def test_equals_the_second_implementation(self, questions, kind, metric):
+        answers = ANSWERS[kind]([truth for _, truth in questions])
+        expected = {1: [], 2: [], 3: [], 4: []}
+        for (category, truth), answer in zip(questions, answers, strict=True):
+            if category != 5:
+                expected[category].append(PAPER[metric](answer, truth, category))
+                found = ANSWER_METRICS[metric](answer, gold(category, truth))
+                assert found == pytest.approx(expected[category][-1], abs=1e-9), (category, truth, answer)
+        summary = summary_of(questions, answers, metric)
+        everything = [score for scores in expected.values() for score in scores]
+        assert summary.overall == summary.answerable
+        assert summary.overall.n == len(everything) == 1540
+        assert summary.overall.value == pytest.approx(sum(everything) / 1540, abs=1e-9)
+        assert set(summary.by_type) == {"multi-hop", "temporal", "open-domain", "single-hop"}
+        for category, scores in expected.items():
+            found = summary.by_type[gold(category).question_type]
+            assert found.n == len(scores)
+            assert found.value == pytest.approx(sum(scores) / len(scores), abs=1e-9)
+
+    @pytest.mark.parametrize("metric", PAPER)
+    def test_the_gold_itself_is_right(self, questions, metric):
+        assert summary_of(questions, [truth for _, truth in questions], metric).overall.value == 1
+
+    def test_few_golds_are_tokenised_otherwise_than_as_one_sentence(self, questions):
+        one_sentence = NLTKWordTokenizer()
+        different = [
+            truth
+            for category, truth in questions
+            if category != 5 and bleu_tokens(truth) != one_sentence.tokenize(truth.lower())
+        ]
+        assert len(different) == 13
+        # of these, all that a list of abbreviations would change
+        names = ("Dr. Dre", "U.S. like", "J.K. Rowling")
+        assert [truth for truth in different if any(name in truth for name in names)] == [
+            truth for category, truth in questions if category != 5 and any(name in truth for name in names)
+        ]
 
 
 words = st.text(alphabet="ab ,;.'-\u2019\u200b\u00e9\u0130THEandthe0189", max_size=40)
@@ -221,6 +296,58 @@ class TestOddCases:
             official("text", gold(category))
 
 
+class TestPaperMetrics:
+    @pytest.mark.parametrize(
+        ("answer", "truth", "f1", "bleu1"),
+        [
+            ("The Hike", "the hike!", 1, math.exp(1 - 3 / 2)),
+            ("a hike", "the hike", 1 / 2, 1 / 2),
+            ("no no no", "no", 1, 1 / 3),
+            ("running", "runs", 0, 0),
+            ("yes", "", 0, 0),
+            ("", "yes", 0, 0),
+            ("", "", 0, 0),
+            ("7 May 2023", "May 2023", 4 / 5, 2 / 3),
+            ("May 2023", "7 May 2023", 4 / 5, math.exp(1 - 3 / 2)),
+            ("pottery, camping", "camping, pottery", 1, 1),
+            ("well-known", "well known", 0, 0),
+        ],
+    )
+    def test_scores(self, answer, truth, f1, bleu1):
+        assert ANSWER_METRICS["mem0_paper_f1"](answer, gold(1, truth)) == pytest.approx(f1)
+        assert ANSWER_METRICS["mem0_paper_bleu1"](answer, gold(1, truth)) == pytest.approx(bleu1)
+
+    @pytest.mark.parametrize(
+        ("text", "tokens"),
+        [
+            ("She can't.", ["she", "ca", "n't", "."]),
+            ("It rained. We left!", ["it", "rained", ".", "we", "left", "!"]),
+            ("Tupac and Dr. Dre", ["tupac", "and", "dr", ".", "dre"]),
+            ("$3.88, 1,000", ["$", "3.88", ",", "1,000"]),
+            ("  ", []),
+        ],
+    )
+    def test_tokens(self, text, tokens):
+        assert bleu_tokens(text) == tokens
+
+    @pytest.mark.parametrize("metric", PAPER)
+    def test_the_adversarial_questions_are_left_out_errors_among_them(self, metric):
+        mean = AnswerMean(metric)
+        assert mean.add("not mentioned", gold(5, "not mentioned")) is None
+        assert mean.add(None, gold(5)) is None
+        assert mean.add(None, gold(4, "camping")) == 0
+        assert mean.summary().overall == MeanValue(value=0.0, n=1)
+        with pytest.raises(ValueError, match="categories 1 to 5, not for 6"):
+            mean.add("text", gold(6))
+
+    @untimed
+    @given(words, words)
+    def test_equal_the_second_implementation_on_any_text(self, answer, truth):
+        for metric, reference in PAPER.items():
+            found = ANSWER_METRICS[metric](answer, gold(1, truth))
+            assert found == pytest.approx(reference(answer, truth, 1), abs=1e-9)
+
+
 class TestMean:
     def test_an_answer_lost_to_an_error_is_zero_and_counted(self):
         mean = AnswerMean("locomo_official")
@@ -267,6 +394,8 @@ gold = Gold(question_type="adversarial", ground_truth="", category=5)
 assert locomo_f1("not mentioned", gold) == 1
 assert "nltk" not in sys.modules
 assert locomo_f1("running", Gold(question_type="single-hop", ground_truth="runs", category=4)) == 1
+from reports.paper_metrics import mem0_paper_bleu1
+assert mem0_paper_bleu1("He ran.", Gold(question_type="single-hop", ground_truth="he ran.", category=4)) == 1
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,12 +14,14 @@ from typing import Any  # a report, as it is parsed
 
 import made_records
 import pytest
+import sqlalchemy as sa
 from checkpoint_workers import Worker, key, make_run, open_as_nobody, save_many, save_until_killed, together
 
-from reports import RESULTS, Checkpoint, Leases, QuestionKey, Step, StepError, begin
+from reports import RESULTS, Checkpoint, Leases, Phase, QuestionKey, Step, StepError, begin, read_progress, vote_name
 from reports.model import without_clock_fields
 from reports.tables import shown, sqlite_url
-from schema import Answer, CheckpointError, Usage, Verdict
+from reports.votes import JudgedRecord
+from schema import Answer, CheckpointError, Usage, Verdict, Vote
 
 ROOT = Path(__file__).resolve().parents[2]
 ERROR = StepError(type="ProviderError", message="answered 503")
@@ -114,6 +116,79 @@ def test_container_records_hold_what_the_ingest_measured(checkpoint: Checkpoint)
     assert (first.messages, first.tokens, first.indexing_ms, first.error) == (7, 70, 5.0, None)
     assert (second.container, second.indexed, second.error, second.indexing_ms) == ("c2", False, ERROR, None)
     assert (third.container, third.indexed, third.error, third.sessions) == ("c3", False, None, 0)
+
+
+# --- votes ---------------------------------------------------------------------------------------------------------
+
+
+def vote(checkpoint: Checkpoint, question: QuestionKey, judge: str, repeat: int = 0, *, fails: bool = False) -> None:
+    step = Step(phase="judge", service_ms=9.0, waited_ms=1.5, attempts=2, error=ERROR if fails else None)
+    said = Vote(judge=judge, repeat=repeat, label="wrong", explanation="no", usage=Usage(input_tokens=3), model="m-1")
+    result = None if fails else said.model_dump_json()
+    checkpoint.save_vote(question, judge, repeat, step, inputs=f"{judge}{repeat}", result=result).result()
+
+
+def votes_of(checkpoint: Checkpoint, question: QuestionKey) -> list[tuple[str, int]]:
+    record = checkpoint.question_record(question)
+    return [(cast.vote.judge, cast.vote.repeat) for cast in record.votes] if isinstance(record, JudgedRecord) else []
+
+
+def test_votes_stand_beside_the_steps_and_are_no_steps(checkpoint: Checkpoint) -> None:
+    first, second, *_rest = (key(case) for case in CASES)
+    save(checkpoint, first, Step(phase="search"))
+    for judge, repeat in (("b/c", 0), ("a", 1), ("a", 0)):
+        vote(checkpoint, first, judge, repeat)
+    vote(checkpoint, first, "d", fails=True)
+    record = checkpoint.question_record(first)
+    assert isinstance(record, JudgedRecord)
+    assert votes_of(checkpoint, first) == [("a", 0), ("a", 1), ("b/c", 0)]
+    assert [step.phase for step in record.steps] == ["search"]
+    assert record.error is None
+    cast = record.votes[0]
+    assert (cast.service_ms, cast.waited_ms, cast.attempts, cast.retried) == (9.0, 1.5, 2, False)
+    assert (cast.vote.usage, cast.vote.model) == (Usage(input_tokens=3), "m-1")
+    stored = checkpoint.steps([first, second])
+    assert stored[second] == {}
+    assert {name: step.state for name, step in stored[first].items()} == {
+        "search": "done", vote_name("a", 0): "done", vote_name("a", 1): "done", vote_name("b/c", 0): "done",
+        vote_name("d", 0): "error",
+    }  # fmt: skip
+    kept = stored[first][vote_name("a", 1)]
+    assert (kept.inputs, kept.service_ms, kept.waited_ms, kept.attempts) == ("a1", 9.0, 1.5, 2)
+    assert checkpoint.ended("judge") == set()
+    assert read_progress(checkpoint, "judge") == (5, 0, 0), "the question may still get its verdict"
+
+
+def test_a_vote_takes_the_place_of_the_one_that_failed(checkpoint: Checkpoint) -> None:
+    first = key(CASES[0])
+    vote(checkpoint, first, "a", fails=True)
+    assert votes_of(checkpoint, first) == []
+    vote(checkpoint, first, "a")
+    record = checkpoint.question_record(first)
+    assert isinstance(record, JudgedRecord)
+    assert [cast.retried for cast in record.votes] == [True]
+
+
+@pytest.mark.parametrize("phases", [("judge",), ("answer", "judge")], ids="-".join)
+def test_votes_are_asked_again_with_their_step(checkpoint: Checkpoint, phases: tuple[Phase, ...]) -> None:
+    first = key(CASES[0])
+    vote(checkpoint, first, "a")
+    checkpoint.ask_again(phases)
+    assert votes_of(checkpoint, first) == []
+    assert checkpoint.steps([first])[first][vote_name("a", 0)].state == "again"
+    vote(checkpoint, first, "a")
+    assert votes_of(checkpoint, first) == [("a", 0)]
+
+
+def test_steps_and_votes_of_many_questions_are_one_read(checkpoint: Checkpoint) -> None:
+    for case in CASES:
+        save(checkpoint, key(case), Step(phase="search"))
+        vote(checkpoint, key(case), "a")
+    asked: list[str] = []
+    sa.event.listen(checkpoint.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    found = checkpoint.steps([key(case) for case in CASES])
+    assert [len(steps) for steps in found.values()] == [2] * 5
+    assert len([statement for statement in asked if "SELECT" in statement]) == 1
 
 
 # --- second tries --------------------------------------------------------------------------------------------------

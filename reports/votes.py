@@ -1,0 +1,44 @@
+"""Where several judges or repeats vote on an answer: a vote as it is kept, and what the votes come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from reports.records import QuestionRecord
+from schema import VerdictLabel, Vote, Word
+
+
+class CastVote(Word):
+    """A vote that is in the checkpoint; the times and attempts are those of its call, as in `reports.records.Step`."""
+
+    vote: Vote
+    service_ms: float = 0.0
+    waited_ms: float = 0.0
+    attempts: int = 1
+    retried: bool = False
+
+
+class JudgedRecord(QuestionRecord):
+    """A question that is voted on, with the votes that are done; they are there also where another vote failed."""
+
+    votes: tuple[CastVote, ...] = ()
+
+
+def vote_name(judge: str, repeat: int) -> str:
+    """What a vote is called among the steps of its question: no phase has such a name."""
+    return f"judge/{repeat}/{judge}"
+
+
+def majority(labels: Iterable[VerdictLabel]) -> VerdictLabel:
+    """What these labels come to, of which there must be one.
+
+    "correct" only if more than half of them say so: a tie is not correct. Otherwise "abstained" if more say that than
+    say "wrong", and else "wrong".
+    """
+    counts = Counter(labels)
+    if not counts:
+        raise ValueError("there is no majority of no votes")
+    if 2 * counts["correct"] > counts.total():
+        return "correct"
+    return "abstained" if counts["abstained"] > counts["wrong"] else "wrong"
