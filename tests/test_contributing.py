@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.base import BenchmarkOptions
-from judges import find_judge
+from judges import open_judge
 from providers import find_provider
 from schema import Answer, Gold, Message, Question, Session
 
@@ -73,7 +73,7 @@ def test_benchmark() -> None:
 
 @pytest.mark.usefixtures("contributed")
 def test_judge() -> None:
-    judge = find_judge("contributed.verbatim:Verbatim")()
+    judge = open_judge("contributed.verbatim:Verbatim")
     asked = Question(id="q1", text="Who has the cat?")
     gold, no_answer = (
         Gold(question_type="single-hop", ground_truth="his sister"),

@@ -137,7 +137,7 @@ def test_modules_and_files_in_commands_exist(page: str) -> None:
 @pytest.mark.parametrize("page", TEXTS)
 def test_subcommands_exist(page: str) -> None:
     for words in commands(TEXTS[page]):
-        for module in ("bench", "reports"):
+        for module in ("bench", "judges", "reports"):
             if words[1:3] != ["-m", module] or len(words) < 4:
                 continue
             for subcommand in words[3].split("|"):
