@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite import ROOT, Ended, Suite
+from suite import ROOT, Ended, Suite, kill_group
 
 sys.path.insert(0, str(ROOT / "tests" / "llms"))
 
@@ -130,6 +132,39 @@ def test_whatever_the_server_does_each_question_ends(suite: Suite, server: Model
     assert "Traceback" not in ended.output
     assert set(mischief.given) >= {(phase, fault) for phase, faults in FAULTS.items() for fault in faults}
     check_every_call(suite, server, mischief, 60)
+
+
+def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, server: ModelServer) -> None:
+    """The run dies as a verdict is asked for and not yet given: the answer was paid for, that verdict was not."""
+    models = ("--answering-model", server.name("openai", "m-1"), "--judge", server.name("anthropic", "m-2"))
+    small = ("-k", "synthetic", "--synthetic-sessions=20", "--synthetic-questions=20", "--in-flight=1")
+    running: list[subprocess.Popen[str]] = []
+    judged: list[str] = []
+
+    def fault(asked: Asked) -> str | None:
+        if asked.schema:
+            judged.append(asked.text)
+            if len(judged) in (4, 11):
+                kill_group(running[-1], signal.SIGKILL)
+                return "cut"
+        return None
+
+    server.fault = fault
+    running.append(suite.start("bench", *models, *small, **KEYS))
+    suite.end(running[-1])
+    running.append(suite.start("--lf", **KEYS))
+    suite.end(running[-1])
+    ended = suite.run("--lf", **KEYS)
+    assert [process.returncode for process in running] == [-signal.SIGKILL, -signal.SIGKILL]
+    (result,) = suite.report()["results"]  # type: ignore[misc]  # parsed JSON
+    assert result["questions"]["judged"] == 20, ended.output
+    answers = Counter(asked.text for asked in server.requests if not asked.schema)
+    assert set(answers.values()) == {1}
+    assert len(answers) == 20
+    verdicts = Counter(judged)
+    assert len(verdicts) == 20
+    assert {text for text, times in verdicts.items() if times > 1} == {judged[3], judged[10]}
+    assert verdicts.total() == 22
 
 
 @pytest.mark.skipif(LOCOMO is None, reason="needs locomo10.json in the folder that MEMORYBENCH_DATA names")
