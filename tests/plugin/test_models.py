@@ -167,6 +167,22 @@ def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, ser
     assert verdicts.total() == 22
 
 
+def test_judged_again_by_other_rules_the_report_names_those(suite: Suite, server: ModelServer) -> None:
+    models = ("--answering-model", server.name("openai", "m-1"), "--judge", server.name("openai", "m-2"))
+    asked = ("bench", *models, "-k", "synthetic", "--synthetic-sessions=10", "--synthetic-questions=5", "--run-id=run")
+    suite.run(*asked, **KEYS)
+    before: dict[str, Any] = suite.report("run")
+    answered = sum(not asked.schema for asked in server.requests)
+    suite.run(*asked, "--retry-from=judge", "--judge-protocol=locomo-lenient", **KEYS)
+    after: dict[str, Any] = suite.report("run")
+    assert [report["results"][0]["judge"]["protocol"] for report in (before, after)] == [
+        "locomo-strict/1",
+        "locomo-lenient/1",
+    ]
+    assert sum(not asked.schema for asked in server.requests) == answered == 5, "answers are not asked for again"
+    assert sum(bool(asked.schema) for asked in server.requests) == 10
+
+
 @pytest.mark.skipif(LOCOMO is None, reason="needs locomo10.json in the folder that MEMORYBENCH_DATA names")
 def test_a_full_run_of_locomo_ends(suite: Suite, server: ModelServer) -> None:
     server.fault = mischief = Mischief(every=60)
