@@ -6,17 +6,13 @@ No message has a key in it: servers like to quote what they were sent.
 from __future__ import annotations
 
 import json
-import math
-import time
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from llms.names import ModelAddress
 from llms.structured import excerpt
-from schema import ModelError
+from schema import ModelError, retry_after
 
 if TYPE_CHECKING:  # comes with the SDKs, which are imported at first use
     import httpx2
@@ -60,24 +56,6 @@ def unreadable(response: httpx2.Response, address: ModelAddress, key: SecretStr 
         f"begins {begins!r}. If it always does, the address may be wrong: OpenAI's protocol is often under /v1.",
         transient=True,
     )
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to be left alone: ``retry-after-ms``, or ``retry-after`` in seconds or as a date.
-
-    None if it does not say, or not in a way that can be understood. `headers` are looked up in lower case.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("retry-after")
-    seconds = _number(text)
-    if seconds is not None or not text:
-        return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def without_key(text: str, key: SecretStr | None) -> str:
@@ -129,11 +107,3 @@ def _words(body: str) -> tuple[str, str | None]:
         return body, None
     message, code = error.get("message"), error.get("code")
     return message if isinstance(message, str) else body, code if isinstance(code, str) else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None

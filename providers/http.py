@@ -8,14 +8,11 @@ with provider_errors("example"):
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from schema import ConfigurationError, ProviderError
+from schema import ConfigurationError, ProviderError, retry_after
 
 if TYPE_CHECKING:  # httpx and aiohttp take a tenth of a second to import: only who opens a client pays for that
     import httpx
@@ -81,32 +78,6 @@ def provider_errors(provider: str) -> Iterator[None]:
         raise _status_error(provider, error.response) from None  # httpx's own text has the whole address, keys included
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as error:
         raise _transport_error(provider, error) from None
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a service asks to be left alone: ``retry-after-ms``, or ``retry-after`` in seconds or as a date.
-
-    None if it does not say, or not in a way that can be understood. `headers` are looked up in lower case.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("retry-after")
-    seconds = _number(text)
-    if seconds is not None or not text:
-        return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _status_error(provider: str, response: httpx.Response) -> ProviderError:

@@ -24,6 +24,7 @@ from schema.outcome import Answer, SearchResult, Usage, Verdict, VerdictLabel, V
 from schema.question import Case, Gold, Question
 from schema.timespan import TimeSpan, format_day
 from schema.timewords import TimeExpression, find_times
+from schema.waits import retry_after
 from schema.word import Word
 
 __all__ = [
@@ -61,4 +62,5 @@ __all__ = [
     "find_times",
     "format_day",
     "known_classes",
+    "retry_after",
 ]

@@ -11,9 +11,8 @@ from asking import KEY, MESSAGES, Place, ask, fail
 from model_server import FAULTS, PATHS, SLOW_SECONDS, ModelServer, serving
 
 from llms import Completion, open_chat
-from llms.failures import retry_after
 from llms.structured import read_reply, schema_of
-from schema import ModelError, ReplyError
+from schema import ModelError, ReplyError, retry_after
 
 EVERY_FORM = pytest.mark.parametrize("form", PATHS)
 

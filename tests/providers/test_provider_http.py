@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from providers.http import EXCERPT_CHARACTERS, open_client, provider_errors, retry_after
-from schema import ConfigurationError, ProviderError
+from providers.http import EXCERPT_CHARACTERS, open_client, provider_errors
+from schema import ConfigurationError, ProviderError, retry_after
 
 if TYPE_CHECKING:
     import httpx
