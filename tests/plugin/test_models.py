@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
-from suite import ROOT, Ended, Suite, kill_group
+from suite import ROOT, Ended, Suite, kill_group, wait
 
 sys.path.insert(0, str(ROOT / "tests" / "llms"))
 
@@ -135,7 +137,10 @@ def test_whatever_the_server_does_each_question_ends(suite: Suite, server: Model
 
 
 def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, server: ModelServer) -> None:
-    """The run dies as a verdict is asked for and not yet given: the answer was paid for, that verdict was not."""
+    """The run dies as a verdict is asked for and not yet given: the answer was paid for, that verdict was not.
+
+    Every answer that was given is in the checkpoint by then: one that came a moment ago may still be on its way there.
+    """
     models = ("--answering-model", server.name("openai", "m-1"), "--judge", server.name("anthropic", "m-2"))
     small = ("-k", "synthetic", "--synthetic-sessions=20", "--synthetic-questions=20", "--in-flight=1")
     running: list[subprocess.Popen[str]] = []
@@ -145,6 +150,7 @@ def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, ser
         if asked.schema:
             judged.append(asked.text)
             if len(judged) in (4, 11):
+                wait(lambda: _answers_kept(suite) == sum(not asked.schema for asked in server.requests))
                 kill_group(running[-1], signal.SIGKILL)
                 return "cut"
         return None
@@ -165,6 +171,13 @@ def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, ser
     assert len(verdicts) == 20
     assert {text for text, times in verdicts.items() if times > 1} == {judged[3], judged[10]}
     assert verdicts.total() == 22
+
+
+def _answers_kept(suite: Suite) -> int:
+    (run_id,) = suite.run_ids
+    with closing(sqlite3.connect(suite.runs / run_id / "checkpoint.sqlite")) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM steps WHERE phase = 'answer' AND state = 'done'").fetchone()
+    return int(count)
 
 
 def test_judged_again_by_other_rules_the_report_names_those(suite: Suite, server: ModelServer) -> None:
