@@ -63,6 +63,10 @@ class Caller:
         """How many calls this process may have under way at once."""
         return self._limiter.most
 
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin a call for so long, in any worker: the service wants none."""
+        self._limiter.hold(seconds)
+
     async def call(self, method: Callable[..., Any], *arguments: object, place: int = 0) -> Done[Any]:
         """Call `method` until it succeeds, an error is not transient, or five attempts are used up.
 

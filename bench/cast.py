@@ -67,7 +67,9 @@ class Cast:
     def provider_records(self) -> tuple[ProviderRecord, ...]:
         """What a report says of the providers."""
         return tuple(
-            ProviderRecord(name=name, version=found.version, settings=recorded_settings(self.settings[name]))
+            ProviderRecord(
+                name=name, version=found.version, api=found.api, settings=recorded_settings(self.settings[name])
+            )
             for name, found in self.providers.items()
         )
 

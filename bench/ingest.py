@@ -28,12 +28,14 @@ _FIRST = -1
 class Ingest:
     """The containers of one provider over one benchmark in this process.
 
-    A session under way counts as in flight, and goes before all questions; waiting for an ingest counts as nothing.
+    A session under way counts as in flight, and goes before all questions; waiting for an ingest counts as nothing, nor
+    does waiting for a service that indexes in the background: for that there is `waiter`.
     """
 
-    def __init__(self, provider: Provider, caller: Caller, leases: Leases) -> None:
+    def __init__(self, provider: Provider, caller: Caller, waiter: Caller, leases: Leases) -> None:
         self._provider = provider
         self._caller = caller
+        self._waiter = waiter
         self._leases = leases
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._busy = 0
@@ -105,12 +107,13 @@ class Ingest:
     async def _fill(self, container: str, haystack: Haystack, *, left_over: bool) -> bool:
         """Ingest and index; False if the container was taken over meanwhile."""
         if left_over:
-            await self._must(self._provider.clear, container)
+            await self._must(self._caller, self._provider.clear, container)
         messages, tokens = await self._sessions(container, haystack)
         timeout = self._provider.limits.indexing_timeout
         try:
-            async with asyncio.timeout(timeout):
-                indexing_ms = await self._must(self._provider.await_indexing, container)
+            # a provider that ends the wait by itself can say what it waited for: it comes first
+            async with asyncio.timeout(timeout * 1.05 + 1.0):
+                indexing_ms = await self._must(self._waiter, self._provider.await_indexing, container)
         except TimeoutError as error:
             raise IndexingTimeoutError(
                 f"container {container} did not become ready within {timeout:g} s after its last session"
@@ -145,8 +148,8 @@ class Ingest:
                 await _ended(*lanes)
         return counted[0], counted[1]
 
-    async def _must(self, method: Callable[[str], object], container: str) -> float:
-        done = await self._caller.call(method, container, place=_FIRST)
+    async def _must(self, caller: Caller, method: Callable[[str], object], container: str) -> float:
+        done = await caller.call(method, container, place=_FIRST)
         if done.error:
             raise done.error
         return done.service_ms

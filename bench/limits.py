@@ -237,8 +237,13 @@ class Limiter:
     def pushed_back(self, retry_after: float | None) -> None:
         """The service asked for less: pause everybody for `retry_after` seconds, and do less at once."""
         self._adaptive.pushed_back()
-        if retry_after and retry_after <= LONGEST_PAUSE_SECONDS:
-            self._schedule.pause(retry_after)
+        if retry_after:
+            self.hold(retry_after)
+
+    def hold(self, seconds: float) -> None:
+        """Pause everybody, unless it is for longer than anybody waits."""
+        if seconds <= LONGEST_PAUSE_SECONDS:
+            self._schedule.pause(seconds)
 
     def succeeded(self) -> None:
         """The service bore a call."""

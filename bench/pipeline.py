@@ -129,7 +129,7 @@ class Pipeline:
         provider_name: str,
         answerer: Answerer,
         voters: tuple[Voter, ...],
-        callers: tuple[Caller, Caller],
+        callers: tuple[Caller, Caller, Caller],
         checkpoint: Checkpoint,
         invocation: str,
         top_k: int,
@@ -143,14 +143,14 @@ class Pipeline:
         self._answerer = answerer
         self._voters = voters
         self._panel = Panel(voters, checkpoint)
-        self._search_caller, self._answer_caller = callers
+        self._search_caller, indexing_caller, self._answer_caller = callers
         self._checkpoint = checkpoint
         self._top_k = top_k
         self._per_question = per_question
         self._last = PHASES.index(until)
         self._inputs = inputs
         leases = Leases(checkpoint, provider_name, benchmark.name, invocation)
-        self._ingest = Ingest(provider, self._search_caller, leases)
+        self._ingest = Ingest(provider, self._search_caller, indexing_caller, leases)
 
     @property
     def ingesting(self) -> int:

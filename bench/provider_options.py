@@ -97,7 +97,8 @@ def _wrong(provider: str, settings: type[ProviderSettings], problem: typing.Any)
     name = ".".join(str(part) for part in problem["loc"])
     message = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
     if problem["type"] == "missing" and _is_secret(settings.model_fields[name]):
-        return f"provider {provider} needs its {name}: set the environment variable that it is read from"
+        variable = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
+        return f"provider {provider} needs its {name}: set the environment variable {variable}"
     if problem["type"] == "missing":
         return f"provider {provider} needs --provider-option {name}=VALUE"
     return f"--provider-option {provider}.{name}={problem['input']}: {message}"

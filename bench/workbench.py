@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
 
+from bench.attempts import Caller
 from bench.background import BackgroundLoop
 from bench.base import Benchmark
 from bench.cast import Cast, judge_record, record_of
@@ -189,6 +190,7 @@ class Workbench:
             workspace = self._folder / "providers" / "".join(letter if letter.isalnum() else "-" for letter in provider)
             workspace.mkdir(parents=True, exist_ok=True)
             self._providers[provider] = found(self.cast.settings[provider], workspace)
+        asked, waiting = self._callers_of(provider, self._providers[provider])
         opened = self._benchmarks[benchmark]
         answerer = self.cast.answerer_for(opened, provider, self._providers[provider])
         services = self._services
@@ -213,7 +215,8 @@ class Workbench:
             answerer=answerer,
             voters=voters,
             callers=(
-                services.caller(f"provider-{provider}", self._providers[provider].limits, ProviderError),
+                asked,
+                waiting,
                 services.caller(f"answerer-{answerer.name}", answering, ModelError),
             ),
             checkpoint=self.checkpoint,
@@ -223,6 +226,14 @@ class Workbench:
             until=self.config.until,
             inputs=inputs,
         )
+
+    def _callers_of(self, name: str, provider: Provider) -> tuple[Caller, Caller]:
+        """Who calls a provider, and who waits for it to be done with indexing: that keeps nothing here busy."""
+        asked = self._services.caller(f"provider-{name}", provider.limits, ProviderError)
+        provider.hold = asked.hold
+        if not inspect.iscoroutinefunction(provider.await_indexing):
+            return asked, asked
+        return asked, self._services.caller(f"indexing-{name}", Limits(), ProviderError, unhurried=True)
 
     def _voters(self, benchmark: Benchmark) -> Iterator[Voter]:
         for judge in self.cast.judges_for(benchmark):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias, TypeVar
@@ -24,14 +24,35 @@ class Limits:
     `concurrency` is how many calls may be under way at once and `per_minute` how many may begin in a minute; None is
     no limit. They hold for the whole run, over all workers, unless `scope` is "process": for an engine that runs inside
     each worker. `sessions` is how many sessions of one container may be ingested at once: 1 keeps their order.
-    `indexing_timeout` is in seconds.
+    `containers` is "one-process" for an engine whose store of a container only one process may have open: all questions
+    of a container then go to one worker. `indexing_timeout` is in seconds.
     """
 
     concurrency: int | None = None
     per_minute: float | None = None
     scope: Literal["run", "process"] = "run"
     sessions: int = 1
+    containers: Literal["shared", "one-process"] = "shared"
     indexing_timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a memory system does by its nature. The conformance kit holds a provider to it, and the docs show it.
+
+    `finds`: it finds what was ingested (a floor finds nothing). `ranked`: results are ranked and `top_k` holds.
+    `provenance`: the smallest thing whose ids come back with a result. `verbatim`: results hold what was said, word for
+    word, and not only what was understood of it. `dates`: results carry the date of what they tell. `repeatable`: a
+    session that is ingested again is not stored twice. `needs` is what must be there first, in a few words.
+    """
+
+    finds: bool = True
+    ranked: bool = True
+    provenance: Literal["message", "session", "none"] = "message"
+    verbatim: bool = True
+    dates: bool = True
+    repeatable: bool = True
+    needs: str = "nothing"
 
 
 class ProviderSettings(BaseModel):
@@ -49,16 +70,29 @@ class Provider(ABC):
 
     A container holds the sessions of one haystack, and nothing of another. Raise `schema.ProviderError` (with
     ``transient=True`` where another attempt may succeed) for what goes wrong.
+
+    `version` is this adapter's own, `api` the generation of the service's interface or of the engine that it drives.
+    `limits` may be set on an instance where they depend on its settings.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
-    limits: ClassVar[Limits] = Limits()
+    api: ClassVar[str] = ""
+    capabilities: ClassVar[Capabilities] = Capabilities()
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+    limits: Limits = Limits()
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         self.settings = settings
         self.workspace = workspace
+        self.hold: Callable[[float], None] = _no_matter
+        """Call it with a number of seconds where the service says that it wants no calls for so long."""
+
+    def check(self) -> MaybeAwaitable[None]:  # noqa: B027  usable unless overridden
+        """Raise `schema.ProviderError` if the service cannot be used, as with a key that it does not know.
+
+        Asked once before anything is ingested. It stores nothing and costs nothing.
+        """
 
     @abstractmethod
     def ingest(self, container: str, session: Session) -> MaybeAwaitable[None]:
@@ -87,6 +121,10 @@ class Provider(ABC):
 
     def close(self) -> MaybeAwaitable[None]:  # noqa: B027  nothing to close unless overridden
         """Give back what this process holds (connections, files); what was ingested stays."""
+
+
+def _no_matter(_seconds: float) -> None:
+    """Where nobody calls on behalf of a run, nobody has to wait."""
 
 
 class Ceiling(Provider):

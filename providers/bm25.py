@@ -7,7 +7,6 @@ import sqlite3
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from providers.base import Limits, Provider, ProviderSettings
 from providers.stopwords import STOP_WORDS
@@ -33,7 +32,7 @@ class Bm25(Provider):
 
     name = "bm25"
     # A search is a computation in this process: two at once would only share its time, and be measured so.
-    limits: ClassVar[Limits] = Limits(concurrency=1, scope="process")
+    limits = Limits(concurrency=1, scope="process")
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         """Raises `schema.ProviderError` if Python's SQLite has no FTS5."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -89,7 +89,7 @@ class Dense(Provider):
     name = "dense"
     Settings = DenseSettings
     # A search is a computation in this process: two at once would only share its time, and be measured so.
-    limits: ClassVar[Limits] = Limits(concurrency=1, scope="process")
+    limits = Limits(concurrency=1, scope="process")
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
@@ -100,7 +100,7 @@ class Dense(Provider):
         self._query_prefix = settings.query_prefix or ""
         self.server: EmbeddingServer | None = None
         if settings.embedder != PACKAGED:
-            self.limits = Limits()  # type: ignore[misc]  # the class's are for the embedder that computes here
+            self.limits = Limits()  # the class's are for the embedder that computes here
             self.server = EmbeddingServer(
                 settings.embedder,
                 settings.embedding_model or "",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from providers.base import Limits, Provider, ProviderSettings
+from providers.base import Capabilities, Limits, Provider, ProviderSettings
 from providers.store import Store
 from schema import Question, SearchResult, Session
 
@@ -18,8 +17,9 @@ class FullContext(Provider):
     """
 
     name = "full-context"
+    capabilities = Capabilities(ranked=False)
     # Reading the file is work of this process: two at once would only share its time, and be measured so.
-    limits: ClassVar[Limits] = Limits(concurrency=1, scope="process")
+    limits = Limits(concurrency=1, scope="process")
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)

@@ -98,6 +98,7 @@ def _status_error(provider: str, response: httpx.Response) -> ProviderError:
         + _advice(status),
         transient=transient,
         retry_after=retry_after(response.headers),
+        status=status,
     )
 
 

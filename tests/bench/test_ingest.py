@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,43 @@ def test_an_indexing_that_does_not_end_is_an_error_of_its_questions_alone(tmp_pa
         else:
             assert end.correct
     assert not [container for container, _question in world.asked("search") if str(container).startswith("h0")]
+
+
+def test_waiting_for_a_service_to_index_keeps_nothing_busy(tmp_path: Path) -> None:
+    searched = asyncio.Event()
+
+    async def wait_for_the_others(container: str) -> None:
+        if container.startswith("h0"):
+            await searched.wait()
+
+    async def note(container: str, _question: str) -> None:
+        if container.startswith("h1"):
+            searched.set()
+
+    limits = Limits(concurrency=1, indexing_timeout=20)
+    world = World(limits=limits, on_indexing=wait_for_the_others, on_search=note)
+    ended = Bench(world, tmp_path, Small(haystacks=2, questions=4), {"in_flight": 1}).run()
+    assert all(isinstance(verdict, Verdict) and verdict.correct for verdict in ended)
+
+
+def test_a_service_that_wants_no_calls_for_a_while_gets_none(tmp_path: Path) -> None:
+    begun: list[float] = []
+
+    async def note(*_arguments: object) -> None:
+        begun.append(time.monotonic())
+
+    world = World(on_ingest=note, on_search=note)
+    bench = Bench(world, tmp_path, Small(haystacks=1, questions=1))
+    _checkpoint, workbench = bench.open()
+    workbench.seal(bench.selected())
+    workbench.pipeline(bench.provider, "small")
+    held = time.monotonic()
+    workbench._providers[bench.provider].hold(0.5)
+    (asked,) = bench.selected()
+    assert bench.end_of(workbench.job(*asked), workbench).correct
+    workbench.close()
+    assert len(begun) == SESSIONS + 1
+    assert min(begun) >= held + 0.49
 
 
 def test_a_failed_ingest_is_an_error_of_its_questions_alone_and_is_mended_by_the_next_run(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What all hosted memory systems have to be told: a key, and where they are."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from providers.base import ProviderSettings
+from schema import ConfigurationError
+
+
+class HostedSettings(BaseSettings, ProviderSettings):
+    """Settings of a hosted service, each read from the environment too: ``key`` of mem0 from ``MEM0_API_KEY``.
+
+    A subclass sets ``env_prefix`` and its own defaults. Options on the command line come before the environment. The
+    key is never recorded; it is no option, because reports show the command.
+    """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
+
+    api_key: SecretStr = Field(exclude=True)
+    base_url: str
+    timeout: float = Field(60.0, gt=0, exclude=True, description="seconds that one request may take")
+    indexing_timeout: float = Field(
+        600.0, gt=0, exclude=True, description="seconds to wait for a container to become ready"
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")) or "@" in value or "?" in value:
+            raise ConfigurationError(
+                "base_url is not an address such as https://host or http://host:8000 (without a user, password or "
+                "query, which reports would show)."
+            )
+        return value.rstrip("/")
