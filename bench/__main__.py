@@ -1,4 +1,4 @@
-"""``python -m bench``: which benchmarks there are, what is in them, and getting their data.
+"""``python -m bench``: which benchmarks and providers there are, what is in them, and getting the data.
 
 Exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly; errors are one line on the error stream.
 """
@@ -18,6 +18,8 @@ from bench.catalogue import describe_benchmark, list_benchmarks
 from bench.data import ListingPart, find_download
 from bench.download import download, download_part
 from bench.hub import Selection
+from bench.provider_table import provider_settings_table, provider_table
+from providers import Provider, find_provider
 from schema import ConfigurationError, MemoryBenchError, UnknownNameError, find_class, known_classes
 
 _SELECTION = {
@@ -45,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print(list_benchmarks(list(_benchmarks().values()), _options()))
         elif chosen.command == "describe":
             _print(describe_benchmark(find_class("benchmark", chosen.name, Benchmark, "bench"), _options()))
+        elif chosen.command == "providers":
+            told = provider_settings_table(find_provider(chosen.name)) if chosen.name else None
+            _print(told or provider_table(known_classes(Provider, "providers")))
         else:
             _download(chosen)
     except ConfigurationError as error:
@@ -61,12 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _argument_parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m bench", description="The benchmarks: which there are, what is in them, their data."
+        prog="python -m bench",
+        description="The benchmarks: which there are, what is in them, their data; and the memory systems to ask.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="all benchmarks: whether their data is here, its size and licence")
     describe = commands.add_parser("describe", help="one benchmark in figures, with its licence and citation")
     describe.add_argument("name", metavar="NAME")
+    memories = commands.add_parser("providers", help="what each memory system does, or what can be set about one")
+    memories.add_argument("name", metavar="NAME", nargs="?")
     fetch = commands.add_parser("download", help="get a benchmark's data and check it")
     fetch.add_argument("name", metavar="NAME")
     fetch.add_argument("--to", metavar="DIR", type=Path, help="put it here instead of datasets/")

@@ -112,7 +112,7 @@ class Ingest:
         timeout = self._provider.limits.indexing_timeout
         try:
             # a provider that ends the wait by itself can say what it waited for: it comes first
-            async with asyncio.timeout(timeout * 1.05 + 1.0):
+            async with asyncio.timeout(timeout * 1.05 + 3.0):
                 indexing_ms = await self._must(self._waiter, self._provider.await_indexing, container)
         except TimeoutError as error:
             raise IndexingTimeoutError(

@@ -72,14 +72,14 @@ class Provider(ABC):
     ``transient=True`` where another attempt may succeed) for what goes wrong.
 
     `version` is this adapter's own, `api` the generation of the service's interface or of the engine that it drives.
-    `limits` may be set on an instance where they depend on its settings.
+    `capabilities` and `limits` may be set on an instance where they depend on its settings.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     api: ClassVar[str] = ""
-    capabilities: ClassVar[Capabilities] = Capabilities()
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+    capabilities: Capabilities = Capabilities()
     limits: Limits = Limits()
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:

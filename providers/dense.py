@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from providers.base import Limits, MaybeAwaitable, Provider, ProviderSettings
+from providers.base import Capabilities, Limits, MaybeAwaitable, Provider, ProviderSettings
 from providers.embedding_server import EmbeddingServer
 from providers.packaged_model import IDENTITY, QUERY_PREFIX, find_model, load_model
 from providers.vectors import VectorStore
@@ -87,6 +87,7 @@ class Dense(Provider):
     """
 
     name = "dense"
+    capabilities = Capabilities(needs="the extra `dense`, or an embedder's address")
     Settings = DenseSettings
     # A search is a computation in this process: two at once would only share its time, and be measured so.
     limits = Limits(concurrency=1, scope="process")

@@ -20,7 +20,7 @@ class HostedSettings(BaseSettings, ProviderSettings):
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
 
-    api_key: SecretStr = Field(exclude=True)
+    api_key: SecretStr = Field(exclude=True, description="the key; no option, for reports show the command")
     base_url: str
     timeout: float = Field(60.0, gt=0, exclude=True, description="seconds that one request may take")
     indexing_timeout: float = Field(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from providers.base import MaybeAwaitable, Provider, ProviderSettings
+from providers.base import Capabilities, MaybeAwaitable, Provider, ProviderSettings
 from providers.bm25 import Bm25
 from providers.dense import Dense, DenseSettings
 from schema import Question, SearchResult, Session
@@ -32,6 +32,7 @@ class Hybrid(Provider):
     """
 
     name = "hybrid"
+    capabilities = Capabilities(needs="the extra `dense`, or an embedder's address")
     Settings = HybridSettings
     limits = Dense.limits
 

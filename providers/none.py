@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from providers.base import Capabilities, Provider
+from providers.base import Capabilities, Limits, Provider
 from schema import Question, SearchResult, Session
 
 
@@ -13,6 +13,7 @@ class NoMemory(Provider):
 
     name = "none"
     capabilities = Capabilities(finds=False)
+    limits = Limits(scope="process")
 
     def ingest(self, container: str, session: Session) -> None:
         """Nothing is kept."""

@@ -15,6 +15,7 @@ from schema import IndexingTimeoutError, ProviderError
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _GROWTH = 1.5
+_LAST_LOOK_SECONDS = 1.0
 
 
 async def until_ready(
@@ -22,21 +23,23 @@ async def until_ready(
     look: Callable[[], Awaitable[str | None]],
     *,
     seconds: float,
+    what: str = "ready",
     longest_pause: float = _LONGEST_PAUSE_SECONDS,
 ) -> None:
-    """Return once `look` gives None; until then it says in a few words what is outstanding.
+    """Return once `look` gives None; until then it says in a few words what is outstanding. `what` is waited for.
 
     A look that fails in a way that another may mend (`ProviderError.transient`) is one that told nothing, and what the
     service asks to be left alone for is waited. Other errors of `look` are raised, and so end the wait.
 
-    Raises `schema.IndexingTimeoutError` with the container, the seconds that passed and the last status.
+    Raises `schema.IndexingTimeoutError` with the container, the seconds that passed and the last status. The last look
+    may take a second more than there is.
     """
     begun = time.monotonic()
     pause, status = _FIRST_PAUSE_SECONDS, "never looked at"
     while True:
         asked = 0.0
         try:
-            async with asyncio.timeout(max(0.0, begun + seconds - time.monotonic())):
+            async with asyncio.timeout(max(_LAST_LOOK_SECONDS, begun + seconds - time.monotonic())):
                 outstanding = await look()
             if outstanding is None:
                 return
@@ -50,8 +53,7 @@ async def until_ready(
         rest = begun + seconds - time.monotonic()
         if rest <= 0 or asked > rest:
             raise IndexingTimeoutError(
-                f"container {container} was not ready {time.monotonic() - begun:.1f} s after its last session. "
-                f"Last status: {status}."
+                f"container {container} was not {what} after {time.monotonic() - begun:.1f} s. Last status: {status}."
             )
         await asyncio.sleep(min(rest, max(pause, asked)))
         pause = min(longest_pause, pause * _GROWTH)

@@ -20,6 +20,8 @@ from model_server import serving_as
 
 FAULTS = ("429", "500", "503", "cut", "cut-after", "500-after")
 """Refused before anything is done; or, with "-after", done and then not told."""
+_NEVER = 1e9
+"""Seconds."""
 
 
 @dataclass
@@ -37,12 +39,15 @@ class Recorded:
 class VendorServer:
     """A subclass has the routes and the state. May be changed and read while it serves, from any thread.
 
-    `ready_after` is how many seconds indexing takes; None is for ever. `per_minute` limits requests, for which
-    `rate_headers` are the headers of every response.
+    `ready_after` is how many seconds indexing takes; None is for ever, as it is for what `never` says of a container.
+    `searches_too_early` counts searches of containers in which something was not indexed yet. `per_minute` limits
+    requests, for which `rate_headers` are the headers of every response.
     """
 
     key: str = "a-key"
     ready_after: float | None = 0.05
+    never: Callable[[str], bool] = lambda _container: False
+    searches_too_early: int = 0
     fault: Callable[[Recorded], str | None] = lambda _request: None
     per_minute: int | None = None
     window_seconds: float = 60.0
@@ -69,6 +74,10 @@ class VendorServer:
             "X-RateLimit-Remaining": str(left),
             "X-RateLimit-Reset": str(int(resets + 0.999)),
         }
+
+    def received(self, container: str) -> float:
+        """The moment from which on what comes now is being indexed, by time.monotonic()."""
+        return time.monotonic() + (_NEVER if self.never(container) else 0.0)
 
     def indexed(self, stored: float) -> bool:
         """Whether what was `stored` then, by time.monotonic(), is indexed by now."""
