@@ -139,7 +139,7 @@ def test_whatever_the_server_does_each_question_ends(suite: Suite, server: Model
 def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, server: ModelServer) -> None:
     """The run dies as a verdict is asked for and not yet given: the answer was paid for, that verdict was not.
 
-    Every answer that was given is in the checkpoint by then: one that came a moment ago may still be on its way there.
+    All that was given is in the checkpoint by then: what came a moment ago may still be on its way there.
     """
     models = ("--answering-model", server.name("openai", "m-1"), "--judge", server.name("anthropic", "m-2"))
     small = ("-k", "synthetic", "--synthetic-sessions=20", "--synthetic-questions=20", "--in-flight=1")
@@ -150,7 +150,8 @@ def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, ser
         if asked.schema:
             judged.append(asked.text)
             if len(judged) in (4, 11):
-                wait(lambda: _answers_kept(suite) == sum(not asked.schema for asked in server.requests))
+                given = {"answer": len(server.requests) - len(judged), "judge": len(set(judged)) - 1}
+                wait(lambda: _kept(suite) == given)
                 kill_group(running[-1], signal.SIGKILL)
                 return "cut"
         return None
@@ -173,11 +174,12 @@ def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, ser
     assert verdicts.total() == 22
 
 
-def _answers_kept(suite: Suite) -> int:
+def _kept(suite: Suite) -> dict[str, int]:
+    """How many answers and verdicts are in the checkpoint."""
     (run_id,) = suite.run_ids
     with closing(sqlite3.connect(suite.runs / run_id / "checkpoint.sqlite")) as connection:
-        (count,) = connection.execute("SELECT count(*) FROM steps WHERE phase = 'answer' AND state = 'done'").fetchone()
-    return int(count)
+        counts = dict(connection.execute("SELECT phase, count(*) FROM steps WHERE state = 'done' GROUP BY phase"))
+    return {phase: counts.get(phase, 0) for phase in ("answer", "judge")}
 
 
 def test_judged_again_by_other_rules_the_report_names_those(suite: Suite, server: ModelServer) -> None:
