@@ -58,6 +58,12 @@ class Collection:
         metafunc.parametrize(("memory", "question"), [case], indirect=True)
 
 
+def asks_questions(test: object) -> bool:
+    """Whether the function `test` stands for the questions of a benchmark."""
+    marks = getattr(test, "pytestmark", None)
+    return isinstance(marks, list) and any(mark.name == MARK for mark in marks)
+
+
 def add_keywords(item: pytest.Item) -> None:
     """Let ``-k`` find a question by its type and groups, its benchmark and what its haystack is called."""
     if found := provider_and_case(item):

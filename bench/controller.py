@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # Any: what pytest was asked to choose is for pytest to understand
 
@@ -14,7 +15,9 @@ from bench.config import BenchmarkConfig
 from bench.parallel import Shards
 from bench.resume import Resumption, about_benchmarks
 from bench.session import RunSession
-from bench.workbench import LOOK_AHEAD
+from bench.shares import groups_file, read_groups
+from bench.startup import check_providers
+from bench.workbench import INGEST_AHEAD, LOOK_AHEAD
 from reports import QuestionKey
 from schema import MemoryBenchError
 
@@ -73,17 +76,21 @@ class Controller:
         self.resumption = resumption
         self.refused: str | None = None
         self._distribution: str = config.getoption("dist", "no")
-        self._deals_shards = self._distribution == "load" and about_benchmarks(config, benchmarks)
+        self._about_benchmarks = about_benchmarks(config, benchmarks)
+        self._deals_shards = self._distribution == "load" and self._about_benchmarks
         self._begin = begin
         self._begun = False
         self._shards: Shards | None = None
         self._crashed: set[str] = set()
         self._failures = 0
+        self._checked = False
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: list[object]) -> None:
         """Learn how many workers there are; what is to be asked again is marked so before any of them begins."""
         self.session.workers = len(specs)
+        if self._about_benchmarks and not (self.resumption and self.resumption.left == 0):
+            self._check_providers()
         if self.session.config.retry_from:
             try:
                 self.session.open().close()
@@ -112,7 +119,9 @@ class Controller:
         """Deal contiguous shares, unless another distribution was asked for."""
         workers = self.session.workers
         window = LOOK_AHEAD * -(-self.session.config.in_flight // workers)
-        self._shards = Shards(workers, window, self.config) if self._deals_shards else None
+        groups = partial(read_groups, groups_file(self.session.folder, self.session.invocation))
+        if self._deals_shards:
+            self._shards = Shards(workers, window, self.config, groups=groups, ahead=INGEST_AHEAD)
         return self._shards
 
     @pytest.hookimpl(optionalhook=True)
@@ -121,6 +130,8 @@ class Controller:
         continues = self.resumption is not None and self.resumption.continues
         if not self._begun and (ids or continues) and self.session.exists:
             self._begun = True
+            if ids:
+                self._check_providers()
             self._begin(sum(not stands_in(node_id) for node_id in ids))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -141,6 +152,13 @@ class Controller:
         """Hear why a worker refused."""
         self.refused = self.refused or (getattr(node, "workeroutput", None) or {}).get(_REFUSED)
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Remove what workers wrote for this process alone."""
+        file = groups_file(self.session.folder, self.session.invocation)
+        if file.exists():
+            file.unlink()
+
     @property
     def distributes(self) -> bool:
         """Whether there are workers; in the only process there is, nothing is dealt."""
@@ -153,6 +171,16 @@ class Controller:
         dealer = self.config.pluginmanager.get_plugin("dsession")
         if reason and dealer is not None:
             dealer.shouldstop = reason  # xdist's own name; should it change, the run ends all the same
+
+    def _check_providers(self) -> None:
+        """Once, before any worker begins; or before any test is dealt, if only then it is known what this is about."""
+        if self._checked:
+            return
+        self._checked = True
+        try:
+            check_providers(self.session.cast)
+        except MemoryBenchError as error:
+            raise pytest.UsageError(str(error)) from error
 
     def say_why_none_ran(self) -> str | None:
         """Why no test was run, if so."""

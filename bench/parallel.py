@@ -7,11 +7,13 @@ queue of a worker, which is private, and without it knows only the next item: sl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+
+from bench.shares import Groups, Unit, deal, group_of, units_of
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -22,9 +24,21 @@ class Shards:
 
     So what a worker has begun ahead of time is never given to another one; only `stop` takes something back. `config`
     is for rerunfailures, which looks for it on a scheduler when a worker has crashed.
+
+    `groups` is asked once all workers have collected: the tests of a group are sent and stolen together, and left
+    behind together. Of groups a worker is sent up to `ahead` beyond the one that it is at, so that they can be made
+    ready at once: as many as leave enough for the others.
     """
 
-    def __init__(self, workers: int, window: int, config: pytest.Config | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        window: int,
+        config: pytest.Config | None = None,
+        *,
+        groups: Callable[[], Groups] = tuple,
+        ahead: int = 0,
+    ) -> None:
         self.config = config
         self.different = False
         """Whether the workers collected different tests, so that none was run."""
@@ -33,8 +47,12 @@ class Shards:
         self._collection: list[str] | None = None
         self._collected: dict[WorkerController, list[str]] = {}
         self._sent: dict[WorkerController, list[int]] = {}
-        self._share: dict[WorkerController, deque[int]] = {}
-        self._orphans: deque[int] = deque()
+        self._share: dict[WorkerController, deque[Unit]] = {}
+        self._orphans: deque[Unit] = deque()
+        self._read_groups = groups
+        self._groups: Groups = ()
+        self._ahead = ahead
+        self._keepers: dict[str, WorkerController] = {}
         self._stopped = False
 
     @property
@@ -84,9 +102,15 @@ class Shards:
         """A test is to be done again: its worker died. Several plugins may say so of the same crash."""
         assert self._collection is not None
         index = self._collection.index(item)
-        if self._stopped or index in self._orphans or any(index in sent for sent in self._sent.values()):
+        waits = any(index in unit for unit in self._orphans)
+        if self._stopped or waits or any(index in sent for sent in self._sent.values()):
             return
-        self._orphans.appendleft(index)
+        keeper = self._keepers.get(group_of(index, self._groups) or "")
+        if keeper is not None and not keeper.shutting_down:
+            self._send(keeper, [index])
+            return
+        left_behind = [test for unit in self._orphans for test in unit]
+        self._orphans = deque(units_of([index, *left_behind], self._groups))
         for node in self.nodes:
             self._fill(node)
 
@@ -115,8 +139,9 @@ class Shards:
         """A worker is done or died; the test that it was at, if any. The rest of its share goes to the others."""
         sent, share = self._sent.pop(node), self._share.pop(node)
         self._collected.pop(node, None)
+        self._keepers = {group: keeper for group, keeper in self._keepers.items() if keeper is not node}
         if not self._stopped:
-            self._orphans.extend(sent[1:])
+            self._orphans.extend(units_of(sent[1:], self._groups))
             self._orphans.extend(share)
         for other in self.nodes:
             self._fill(other)
@@ -126,6 +151,8 @@ class Shards:
         """Deal the shares, once, and send."""
         if self._collection is None:
             self._deal()
+            for node in self.nodes:
+                self._fill(node, steal=False)  # each has its own before anybody takes from others
         for node in self.nodes:
             self._fill(node)
 
@@ -133,23 +160,27 @@ class Shards:
         first, *others = self._collected.values()
         self.different = any(other != first for other in others)
         self._collection = [] if self.different else first
+        self._groups = self._read_groups()
         in_order = sorted(self._sent, key=lambda node: worker_number(node.gateway.id))
-        for position, node in enumerate(in_order):
-            self._share[node].extend(share_of(position, len(in_order), len(self._collection)))
+        shares = deal(len(self._collection), len(in_order), self._groups)
+        for node, share in zip(in_order, shares, strict=True):
+            self._share[node].extend(share)
 
-    def _fill(self, node: WorkerController) -> None:
+    def _fill(self, node: WorkerController, *, steal: bool = True) -> None:
         if node.shutting_down or self._collection is None:
             return
         batch: list[int] = []
-        while len(self._sent[node]) + len(batch) < self._window:
-            following = self._next(node)
-            if following is None:
-                break
-            batch.append(following)
+        while unit := self._next(node, [*self._sent[node], *batch], steal=steal):
+            batch.extend(unit)
         if batch:
-            self._sent[node].extend(batch)
-            node.send_runtest_some(batch)
-        self._dismiss()
+            self._send(node, batch)
+        if steal:
+            self._dismiss()
+
+    def _send(self, node: WorkerController, batch: list[int]) -> None:
+        self._keepers.update(dict.fromkeys(self._groups_of(batch), node))
+        self._sent[node].extend(batch)
+        node.send_runtest_some(batch)
 
     def _dismiss(self) -> None:
         """Once all is sent, tell workers at their last test that none follows: they wait for that to begin it.
@@ -162,24 +193,34 @@ class Shards:
             if len(sent) < 2 and not node.shutting_down:
                 node.shutdown()
 
-    def _next(self, node: WorkerController) -> int | None:
+    def _next(self, node: WorkerController, held: list[int], *, steal: bool) -> Unit:
+        """What a worker that holds so many tests is sent next; empty if that is enough for now."""
+        share = self._share[node]
+        if len(held) >= self._window:
+            return share.popleft() if share and self._groups_of(share[0]) and self._may_begin_another(held) else ()
         if self._orphans:
             return self._orphans.popleft()
-        if self._share[node]:
-            return self._share[node].popleft()
+        if share:
+            return share.popleft()
         richest = max(self._share.values(), key=len)
-        return richest.pop() if richest else None
+        return richest.pop() if steal and richest else ()
+
+    def _may_begin_another(self, held: list[int]) -> bool:
+        """Whether a worker that holds so many tests may have one more group, and the others still find their part."""
+        begun = len(self._groups_of(held))
+        if begun > self._ahead:
+            return False
+        left = sum(bool(self._groups_of(unit)) for share in self._share.values() for unit in share)
+        return begun < -(-left // len(self._share))
+
+    def _groups_of(self, tests: Sequence[int]) -> set[str]:
+        return {group for test in tests if (group := group_of(test, self._groups)) is not None}
 
 
 def worker_number(worker_id: str) -> int:
     """A worker's number from xdist's name for it, such as ``gw3``; 0 for a name that somebody chose (``--tx``)."""
     digits = worker_id.removeprefix("gw")
     return int(digits) if digits.isdecimal() else 0
-
-
-def share_of(worker: int, workers: int, tests: int) -> range:
-    """The contiguous share of `tests` that a worker begins with."""
-    return range(worker * tests // workers, (worker + 1) * tests // workers)
 
 
 def upcoming_items(

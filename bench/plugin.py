@@ -6,6 +6,7 @@ Nothing happens in a session that collects no benchmark's questions.
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Generator
 from dataclasses import replace
 from datetime import date
@@ -17,16 +18,21 @@ from typing import Any  # what xdist hands a worker, and what a hook's call gave
 import pytest
 
 from bench.budget import Budget, check_budget, meter_of
+from bench.by_name import MARK as ONLY_BY_NAME
+from bench.by_name import left_out, nothing_else
 from bench.cast import shutdown_remarks
-from bench.collection import MARK, Collection, add_keywords, drop_empty, unusable
+from bench.collection import MARK, Collection, add_keywords, asks_questions, drop_empty, unusable
+from bench.conformance import Verdicts, add_conformance_options
 from bench.controller import Controller, handed_to, report_refusal
 from bench.fixtures import WORKBENCH, answerer, asked, judge, memory, provider_and_case, question
 from bench.options import add_options, read_config
 from bench.panel import judges_told
-from bench.parallel import share_of, upcoming_items, worker_number
+from bench.parallel import upcoming_items, worker_number
 from bench.plan import plan_lines
 from bench.resume import Memory, Resumption, about_benchmarks, resume, take_over
 from bench.session import RunSession, each_once, keys_of
+from bench.shares import groups_file, share_of, write_groups
+from bench.startup import check_providers
 from reports import (
     TELL,
     Checkpoint,
@@ -50,6 +56,7 @@ BENCHMARKS = Path(__file__).parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
     add_options(parser)
+    add_conformance_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,6 +70,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check all that can be checked before anything is begun."""
     config.addinivalue_line("markers", f"{MARK}(benchmark): make a test of each question of this benchmark")
+    config.addinivalue_line("markers", f"{ONLY_BY_NAME}(word): collect this test only if -k or a path asks for it")
+    if config.pluginmanager.hasplugin("benchmark"):  # where warnings are errors, its remarks at the end are tracebacks
+        from pytest_benchmark.logger import PytestBenchmarkWarning
+
+        warnings.filterwarnings("default", category=PytestBenchmarkWarning)
     config.pluginmanager.register(BenchPlugin(config), "memorybench")
 
 
@@ -124,6 +136,7 @@ class BenchPlugin:
     def _control_workers(self) -> Controller:
         controller = Controller(self.config, self.session, self.resumption, BENCHMARKS, self._begin_closing)
         self.config.pluginmanager.register(controller, "memorybench-controller")
+        self.config.pluginmanager.register(Verdicts(self.session), "memorybench-conformance")
         return controller
 
     def pytest_report_header(self) -> list[str]:
@@ -159,6 +172,11 @@ class BenchPlugin:
 
     # --- collection ------------------------------------------------------------------------------------------------
 
+    def pytest_pycollect_makeitem(self, collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
+        """Tests that are collected only by name are none here, unless asked for; nor are questions beside them."""
+        beside = asks_questions(obj) and collector.path.parent == BENCHMARKS and nothing_else(self.config)
+        return [] if beside or left_out(collector, obj) else None
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make a test of each question."""
         self.collection.parametrize(metafunc)
@@ -181,7 +199,11 @@ class BenchPlugin:
         if looks_only or not (self.selected or (asked and self.continues)):
             return
         try:
+            if self.selected and not self.worker:
+                check_providers(self.session.cast)
             self._begin(self.selected if self.session.second_look_at else asked)
+            if self.worker:
+                self._keep_containers_together(items)
         except MemoryBenchError as error:
             self._refuse(items, str(error))
             return
@@ -202,6 +224,13 @@ class BenchPlugin:
         self.config.stash[TELL] = self._tell
         first = share_of(self.session.worker, self.session.workers, len(self.selected)).start
         workbench.expect([*self.selected[first:], *self.selected[:first]])
+
+    def _keep_containers_together(self, items: list[pytest.Item]) -> None:
+        """Tell the controller what has to stay with one worker."""
+        lone = self.config.stash[WORKBENCH].lone_container
+        groups = [lone(*found) if (found := provider_and_case(item)) else None for item in items]
+        if any(groups):
+            write_groups(groups_file(self.session.folder, self.session.invocation), groups)
 
     def _leave_out(self, items: list[pytest.Item]) -> None:
         """Leave out what ``--lf`` need not ask."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bench.by_name import nothing_else
 from bench.config import BenchmarkConfig
 from bench.options import given_options
 from reports import Checkpoint, QuestionKey, RunRecord, open_run, read_progress, read_run, wrong_questions
@@ -32,7 +33,8 @@ class Resumption:
 
     `options` are those of the remembered run and `selection` is how pytest was asked to choose from it. `run_id`
     continues that run; without it a run of its own is begun. The questions in `skip` are not asked, and none but those
-    in `only`. `second_look_at` is the finished run whose wrong questions these are.
+    in `only`. `second_look_at` is the finished run whose wrong questions these are. `left` is how many questions are to
+    be asked, None if that is not known.
     """
 
     options: dict[str, object]
@@ -42,6 +44,7 @@ class Resumption:
     skip: frozenset[QuestionKey] = frozenset()
     only: frozenset[QuestionKey] | None = None
     second_look_at: str | None = None
+    left: int | None = None
 
     @property
     def continues(self) -> bool:
@@ -111,7 +114,9 @@ def resume(config: pytest.Config, benchmarks: Path) -> Resumption | None:
 
 
 def about_benchmarks(config: pytest.Config, benchmarks: Path) -> bool:
-    """Whether the command line names nothing, or nothing but benchmarks."""
+    """Whether the command line names nothing, or nothing but benchmarks; what is only run by name is none."""
+    if nothing_else(config):
+        return False
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         return True
     paths = [Path(_absolute(config, argument).partition("::")[0]) for argument in config.args]
@@ -225,6 +230,7 @@ def _continue(run: _Last, *, all_again: bool) -> Resumption:
         skip=frozenset() if all_again else run.ended,
         only=run.selected if second_look_at and run.selected else None,
         second_look_at=second_look_at,
+        left=None if all_again or not run.selected else left,
     )
 
 
@@ -236,4 +242,6 @@ def _look_again(run: _Last) -> Resumption:
         else f"run {run.record.id} is finished, and there is nothing in it to look at again"
     )
     without_gate = {name: value for name, value in run.options.items() if name not in _GATE}
-    return Resumption(without_gate, run.selection, told, only=run.wrong, second_look_at=run.record.id)
+    return Resumption(
+        without_gate, run.selection, told, only=run.wrong, second_look_at=run.record.id, left=len(run.wrong)
+    )

@@ -14,6 +14,7 @@ from bench.config import BenchmarkConfig
 from bench.pipeline import Job
 from bench.selection import select_from
 from bench.session import RunSession
+from bench.startup import check_providers
 from reports import PHASES, Report
 from schema import ConfigurationError, InfrastructureError, Verdict
 
@@ -49,7 +50,8 @@ def run_benchmark(
     An existing `config.run_id` is continued: what it has is not asked again. `progress` is called after each question.
     When `config.max_usd` is spent it ends early, and the report's run is not finished; the same run id goes on.
     Questions that end in an error are counted in the report; it raises only if nothing can be run at all
-    (`schema.ConfigurationError`, `schema.DataError`) or nothing can be recorded (`schema.CheckpointError`).
+    (`schema.ConfigurationError`, for a provider that cannot be used too; `schema.DataError`) or nothing can be recorded
+    (`schema.CheckpointError`).
     """
     if not benchmarks:
         raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(benchmark_names())}.")
@@ -65,6 +67,7 @@ def run_benchmark(
     selected = [
         (provider, case) for cases in chosen.values() for provider in dict.fromkeys(config.provider) for case in cases
     ]
+    check_providers(session.cast)
     checkpoint = session.open()
     workbench = session.work(checkpoint, opened)
     try:

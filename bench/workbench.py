@@ -81,6 +81,7 @@ class Workbench:
         self._begun = 0
         self._stopped = False
         self._expected: deque[tuple[str, Case]] = deque()
+        self._followed: set[str] = set()
 
     @property
     def window(self) -> int:
@@ -142,8 +143,15 @@ class Workbench:
         return self._background.run(self.pipeline(provider, case.benchmark).judge(job, answer))
 
     def expect(self, order: Iterable[tuple[str, Case]]) -> None:
-        """Say which questions this process will probably get, so that their haystacks can be made ready ahead."""
-        distinct = {(provider, self._container(provider, case)): case for provider, case in order}
+        """Say which questions this process will probably get, so that their haystacks can be made ready ahead.
+
+        A container that one process has to itself may yet be another worker's: it waits until its questions are sent.
+        """
+        distinct = {
+            (provider, self._container(provider, case)): case
+            for provider, case in order
+            if not self._one_of_several(provider, case)
+        }
         self._expected = deque((provider, case) for (provider, _container), case in distinct.items())
 
     def look_ahead(self, upcoming: Iterable[tuple[str, Case]]) -> None:
@@ -151,11 +159,34 @@ class Workbench:
         # in strides: each look at what is begun already costs a little, and in batches all may be begun
         most = self._begun if self._in_batches and self._begun else self.window
         if len(self._jobs) <= most * 3 // 4:
-            self._begin([(provider, case) for provider, case in islice(upcoming, self.window)])
+            following = iter(upcoming)
+            self._begin([(provider, case) for provider, case in islice(following, self.window)])
             self._begun = len(self._jobs)
+            self._follow(following)
         while self._expected and sum(pipeline.ingesting for pipeline in self._pipelines.values()) < INGEST_AHEAD:
             provider, case = self._expected.popleft()
             self._background.submit(self.pipeline(provider, case.benchmark).make_ready(case))
+
+    def _follow(self, sent: Iterable[tuple[str, Case]]) -> None:
+        """Expect the containers that came to be this worker's with the questions that it was sent."""
+        if self._workers == 1:
+            return
+        new = {
+            container: (provider, case)
+            for provider, case in sent
+            if (container := self.lone_container(provider, case)) is not None and container not in self._followed
+        }
+        self._followed.update(new)
+        self._expected.extendleft(reversed(new.values()))
+
+    def lone_container(self, provider: str, case: Case) -> str | None:
+        """The container of a question if only one process may have it open; None if any worker may be asked."""
+        container = self._container(provider, case)
+        alone = self._providers[provider].limits.containers == "one-process"
+        return f"{provider} {container}" if alone else None
+
+    def _one_of_several(self, provider: str, case: Case) -> bool:
+        return self._workers > 1 and self.lone_container(provider, case) is not None
 
     def _begin(self, asked: Sequence[tuple[str, Case]], *, again: bool = False) -> None:
         """Begin the questions that are not under way yet."""

@@ -5,8 +5,9 @@ from reports.attaching import attach_audit, judged_by, run_folder
 from reports.audits import Accepted, AcceptedShare, JudgeAudit
 from reports.checkpoint import Checkpoint, QuestionKey, StoredStep
 from reports.closing import Closing
+from reports.conformance import Checked, CheckVerdict, headline, read_checked, verdict_lines
 from reports.figures import Accuracy
-from reports.files import write_run
+from reports.files import write_checked, write_run
 from reports.gate import Threshold, parse_threshold
 from reports.gate import check_types as check_threshold_types
 from reports.leases import HEARTBEAT_SECONDS, Claim, ClaimState, Leases
@@ -64,6 +65,8 @@ __all__ = [
     "Accuracy",
     "AnswererRecord",
     "BenchmarkRecord",
+    "CheckVerdict",
+    "Checked",
     "Checkpoint",
     "Claim",
     "ClaimState",
@@ -102,6 +105,7 @@ __all__ = [
     "dollars",
     "end_invocation",
     "full_story",
+    "headline",
     "interval",
     "judged_by",
     "majority",
@@ -113,6 +117,7 @@ __all__ = [
     "one_line",
     "open_run",
     "parse_threshold",
+    "read_checked",
     "read_git",
     "read_progress",
     "read_run",
@@ -122,7 +127,9 @@ __all__ = [
     "shown",
     "sqlite_url",
     "uses_models",
+    "verdict_lines",
     "vote_name",
+    "write_checked",
     "write_run",
     "wrong_questions",
 ]

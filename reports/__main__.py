@@ -153,6 +153,8 @@ def _status(run: Overview) -> Iterator[str]:
         right = str(pair.correct) if "judge" in pair.done else "-"
         rows.append((pair.provider, pair.benchmark, ready, str(pair.selected), *done, right, str(pair.errors)))
     yield from _table(rows) if run.pairs else ["nothing is selected yet"]
+    for provider, told in run.conformance.items():
+        yield f"conformance of {provider}: {told}"
     if run.faults:
         yield ""
         yield "errors"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -19,6 +20,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from reports.audits import AUDITS, Audits, read_audits
 from reports.build import build_report
+from reports.conformance import Checked, conformance_of, conformance_path
 from reports.gate import Threshold
 from reports.model import Report
 from reports.records import ContainerRecord, QuestionRecord, RunRecord, Step
@@ -70,6 +72,22 @@ def write_audits(folder: Path, audits: Audits) -> Path:
     return folder / AUDITS
 
 
+def write_checked(runs_dir: Path, checked: Checked) -> Path:
+    """Write what the conformance kit knows of a provider and return the path of the file.
+
+    Raises `schema.CheckpointError` if it cannot be written.
+    """
+    path = conformance_path(runs_dir, checked.provider.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"cannot make {path.parent}: {error.strerror}. Choose another folder with --runs-dir."
+        raise CheckpointError(told) from error
+    with _Draft(path) as draft:
+        draft.write(_json(checked, indent=2))
+    return path
+
+
 def write_run(
     folder: Path,
     run: RunRecord,
@@ -81,14 +99,15 @@ def write_run(
 ) -> Report:
     """Build the report of `run` and write all its files into `folder`, reading each iterable once.
 
-    Audits of its judges that were attached before stay attached.
+    Audits of its judges that were attached before stay attached; what the conformance kit found out about its providers
+    is read from beside the folder.
 
     Raises `schema.CheckpointError` if that cannot be done; each file is then either the former or the new one, whole.
     """
     with record_files(folder, run) as keep:
         kept = _handing_on(questions, keep)
         report = build_report(run, kept, containers, thresholds=thresholds, max_errors=max_errors)
-        report = report.with_audits(read_audits(folder))
+        report = report.with_audits(read_audits(folder)).with_conformance(partial(conformance_of, folder.parent))
     write_report(folder, report)
     return report
 

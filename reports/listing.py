@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from reports import tables
 from reports.checkpoint import Checkpoint, QuestionKey
+from reports.conformance import conformance_of
 from reports.records import PHASES, QuestionRecord, RunRecord
 from reports.runs import (
     Invocation,
@@ -73,13 +74,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Overview:
-    """A run as it stands. `state` is "finished", "running", "killed" or "unfinished" (somebody ended it in order)."""
+    """A run as it stands. `state` is "finished", "running", "killed" or "unfinished" (somebody ended it in order).
+
+    `conformance` has what those of its providers that failed a check of the conformance kit failed, in words.
+    """
 
     run: RunRecord
     state: str
     pairs: tuple[Pair, ...]
     faults: tuple[Fault, ...]
     invocations: tuple[Invocation, ...]
+    conformance: dict[str, str]
 
 
 class Wanted(NamedTuple):
@@ -123,6 +128,11 @@ def overview(runs_dir: Path, run_id: str) -> Overview:
             pairs=tuple(_pairs(checkpoint, run)),
             faults=tuple(_faults(checkpoint)),
             invocations=invocations,
+            conformance={
+                provider.name: told
+                for provider in run.providers
+                if (told := conformance_of(runs_dir, provider).told) is not None
+            },
         )
     finally:
         checkpoint.close()

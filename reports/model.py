@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Literal, TypeVar
 
 from pydantic import JsonValue
 
 from reports.audits import Audits, JudgeAudit
+from reports.conformance import Conformance
 from reports.figures import (
     F1,
     Accuracy,
@@ -120,6 +122,8 @@ class Result(Block):
     """One provider on one benchmark."""
 
     provider: ProviderRecord
+    conformance: Conformance = Conformance()
+    """How the provider did in the conformance kit."""
     benchmark: BenchmarkBlock
     answering_model: str
     answering_model_details: AnsweringModelDetails
@@ -240,6 +244,11 @@ class Report(Block):
         ]
         return self.model_copy(update={"results": tuple(results)})
 
+    def with_conformance(self, of: Callable[[ProviderRecord], Conformance]) -> Report:
+        """The same with what is known of each provider from the conformance kit."""
+        results = [result.model_copy(update={"conformance": of(result.provider)}) for result in self.results]
+        return self.model_copy(update={"results": tuple(results)})
+
 
 def report_schema() -> str:
     """The JSON Schema of report.json as text, ending in a newline: what ``docs/report.schema.json`` must hold."""
@@ -250,7 +259,9 @@ def report_schema() -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-CLOCK_KEYS = frozenset({"started", "finished", "latency_ms", "waited_ms", "loop_lag_ms_p99", "clock_warnings"})
+CLOCK_KEYS = frozenset(
+    {"started", "finished", "checked_at", "latency_ms", "waited_ms", "loop_lag_ms_p99", "clock_warnings"}
+)
 
 
 def without_clock_fields(report: JsonValue) -> JsonValue:

@@ -27,6 +27,8 @@ def closing_table(report: Report) -> str:
     """The results, the comparisons and the warnings of `report`, in lines of at most 100 characters."""
     rows = [row for result in report.results for row in _rows(result)]
     lines = [*_aligned([HEADINGS, *rows]), *_notes(report)]
+    for told in _conformance(report):
+        lines += _folded(told)
     for told in (*_judges(report), *_costs(report)):
         lines += _folded(told)
     for comparison in report.comparisons:
@@ -134,6 +136,15 @@ def _notes(report: Report) -> Iterator[str]:
         yield "no question was selected"
     if any(_recall(result.retrieval).endswith(" s") for result in report.results):
         yield "s: recall of sessions, because the results do not say which messages they come from"
+
+
+def _conformance(report: Report) -> Iterator[str]:
+    """What providers failed of the conformance kit, once for each."""
+    names = dict.fromkeys(result.provider.name for result in report.results)
+    for name in names:
+        found = next(result.conformance for result in report.results if result.provider.name == name)
+        if found.told:
+            yield f"conformance{f' of {name}' if len(names) > 1 else ''}: {found.told}"
 
 
 def _judges(report: Report) -> Iterator[str]:

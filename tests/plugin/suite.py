@@ -82,15 +82,15 @@ class Suite:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, place: Path = ROOT, **environment: str) -> Ended:
+    def run(self, *arguments: str, place: Path = ROOT, seconds: float = 100, **environment: str) -> Ended:
         """pytest, run to its end."""
-        return self.end(self.start(*arguments, place=place, **environment))
+        return self.end(self.start(*arguments, place=place, **environment), seconds)
 
     @staticmethod
-    def end(process: subprocess.Popen[str]) -> Ended:
+    def end(process: subprocess.Popen[str], seconds: float = 100) -> Ended:
         """Wait for the end of a pytest."""
         try:
-            output, _nothing = process.communicate(timeout=100)
+            output, _nothing = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             kill_group(process, signal.SIGKILL)
             output, _nothing = process.communicate()

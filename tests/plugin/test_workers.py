@@ -13,7 +13,8 @@ from suite import SMALL, WATCHED, Suite, comparable
 from xdist.remote import Marker, WorkerInteractor
 from xdist.remote import TestQueue as Queue
 
-from bench.parallel import Shards, share_of, upcoming_items, worker_number
+from bench.parallel import Shards, upcoming_items, worker_number
+from bench.shares import share_of
 
 # Signals and crashes come at moments that no test can choose: what fails twice is a fault.
 pytestmark = pytest.mark.flaky(reruns=1)
