@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from bench.base import Benchmark, BenchmarkOptions
 from bench.catalogue import describe_benchmark, list_benchmarks
+from bench.clearing import clear_run
 from bench.data import ListingPart, find_download
 from bench.download import download, download_part
 from bench.hub import Selection
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif chosen.command == "providers":
             told = provider_settings_table(find_provider(chosen.name)) if chosen.name else None
             _print(told or provider_table(known_classes(Provider, "providers")))
+        elif chosen.command == "clear":
+            clear_run(Path(chosen.runs_dir), chosen.run, partial(print, flush=True))
         else:
             _download(chosen)
     except ConfigurationError as error:
@@ -75,6 +78,10 @@ def _argument_parser() -> argparse.ArgumentParser:
     describe.add_argument("name", metavar="NAME")
     memories = commands.add_parser("providers", help="what each memory system does, or what can be set about one")
     memories.add_argument("name", metavar="NAME", nargs="?")
+    clear = commands.add_parser("clear", help="remove what a run stored in its memory systems")
+    clear.add_argument("run", metavar="RUN", help="its id, or last")
+    runs_dir = os.environ.get("MEMORYBENCH_RUNS_DIR") or "runs"
+    clear.add_argument("--runs-dir", metavar="DIR", default=runs_dir, help="where runs are (default: %(default)s)")
     fetch = commands.add_parser("download", help="get a benchmark's data and check it")
     fetch.add_argument("name", metavar="NAME")
     fetch.add_argument("--to", metavar="DIR", type=Path, help="put it here instead of datasets/")

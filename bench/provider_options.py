@@ -88,9 +88,14 @@ def _made(provider: str, settings: type[ProviderSettings], values: Mapping[str, 
     try:
         return settings.model_validate_strings(dict(values))
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_wrong(provider, settings, problem) for problem in error.errors())) from None
+        raise ConfigurationError("; ".join(what_is_wrong(provider, settings, error))) from None
     except ConfigurationError as error:
         raise ConfigurationError(f"provider {provider}: {error}") from error
+
+
+def what_is_wrong(provider: str, settings: type[ProviderSettings], error: ValidationError) -> Iterator[str]:
+    """Each problem with the settings of a provider in a few words, with the way out."""
+    return (_wrong(provider, settings, problem) for problem in error.errors())
 
 
 def _wrong(provider: str, settings: type[ProviderSettings], problem: typing.Any) -> str:  # one of pydantic's errors()

@@ -146,11 +146,14 @@ class Workbench:
         """Say which questions this process will probably get, so that their haystacks can be made ready ahead.
 
         A container that one process has to itself may yet be another worker's: it waits until its questions are sent.
+        What was searched already needs none.
         """
+        searched = self.checkpoint.ended("search")
         distinct = {
             (provider, self._container(provider, case)): case
             for provider, case in order
-            if not self._one_of_several(provider, case)
+            if QuestionKey(provider, case.benchmark, case.id) not in searched
+            and not self._one_of_several(provider, case)
         }
         self._expected = deque((provider, case) for (provider, _container), case in distinct.items())
 
@@ -218,9 +221,7 @@ class Workbench:
     async def _make_pipeline(self, provider: str, benchmark: str) -> Pipeline:
         found = self.cast.providers[provider]
         if provider not in self._providers:
-            workspace = self._folder / "providers" / "".join(letter if letter.isalnum() else "-" for letter in provider)
-            workspace.mkdir(parents=True, exist_ok=True)
-            self._providers[provider] = found(self.cast.settings[provider], workspace)
+            self._providers[provider] = found(self.cast.settings[provider], workspace_of(self._folder, provider))
         asked, waiting = self._callers_of(provider, self._providers[provider])
         opened = self._benchmarks[benchmark]
         answerer = self.cast.answerer_for(opened, provider, self._providers[provider])
@@ -314,6 +315,13 @@ class Workbench:
                     await closing
             except Exception as error:  # noqa: BLE001  what it was asked for is done; its report must not be lost to this
                 logging.getLogger(__name__).warning("%s did not close: %r", type(one).__name__, error)
+
+
+def workspace_of(folder: Path, provider: str) -> Path:
+    """The folder that a provider has to itself in the run in `folder`; made if it is not there."""
+    workspace = folder / "providers" / "".join(letter if letter.isalnum() else "-" for letter in provider)
+    workspace.mkdir(parents=True, exist_ok=True)
+    return workspace
 
 
 def _bounded(concurrency: int | None, offline: bool) -> Limits:

@@ -124,7 +124,7 @@ class Zep(Provider):
         self._tasks: dict[str, dict[str, str]] = {}
         """By container: the session of each task, in the order of sending."""
         self._succeeded: set[str] = set()
-        self._failed_removals = 0
+        self._removal = uuid4().hex
 
     async def check(self) -> None:
         """Read the project's name, which needs nothing but a key that is known."""
@@ -266,7 +266,7 @@ class Zep(Provider):
         return known
 
     async def _remove(self, container: str, user: str) -> None:
-        headers = {"Idempotency-Key": _key(user, "", f"delete {self._failed_removals}")}
+        headers = {"Idempotency-Key": _key(user, "", f"delete {self._removal}")}
         try:
             task = (await self._service.ask(Deleted, "DELETE", f"/users/{user}", headers=headers)).task
         except ProviderError as error:
@@ -277,7 +277,7 @@ class Zep(Provider):
         async def look() -> str | None:
             state = await self._task(task.uuid)
             if state.status in _BROKEN:
-                self._failed_removals += 1  # with the same key, the next would only be told of this one
+                self._removal = uuid4().hex  # with the same key, the next would only be told of this one
                 raise ProviderError(f"zep: container {container} (user {user}) was not removed: {state.told()}.")
             if state.status != _DONE:
                 return f"removal is {state.told()}"

@@ -4,6 +4,7 @@ from reports.agreement import cohen_kappa
 from reports.attaching import attach_audit, judged_by, run_folder
 from reports.audits import Accepted, AcceptedShare, JudgeAudit
 from reports.checkpoint import Checkpoint, QuestionKey, StoredStep
+from reports.clearing import containers_to_clear, mark_cleared
 from reports.closing import Closing
 from reports.conformance import Checked, CheckVerdict, headline, read_checked, verdict_lines
 from reports.figures import Accuracy
@@ -11,6 +12,7 @@ from reports.files import write_checked, write_run
 from reports.gate import Threshold, parse_threshold
 from reports.gate import check_types as check_threshold_types
 from reports.leases import HEARTBEAT_SECONDS, Claim, ClaimState, Leases
+from reports.listing import is_running
 from reports.live import Live, Quiet
 from reports.meter import Meter, check_limit, uses_models
 from reports.model import Report
@@ -102,13 +104,16 @@ __all__ = [
     "check_threshold_types",
     "cohen_kappa",
     "containers_ready",
+    "containers_to_clear",
     "dollars",
     "end_invocation",
     "full_story",
     "headline",
     "interval",
+    "is_running",
     "judged_by",
     "majority",
+    "mark_cleared",
     "mark_finished",
     "new_invocation_id",
     "new_run_id",

@@ -222,7 +222,7 @@ class Checkpoint:
                 benchmark=row.benchmark,
                 haystack=row.haystack,
                 container=row.container,
-                indexed=row.state == "indexed",
+                indexed=row.state in ("indexed", tables.CLEARED),
                 sessions=len(timed),
                 messages=row.messages,
                 tokens=row.tokens,

@@ -109,6 +109,11 @@ def newest_run(runs_dir: Path) -> str:
     return max(begun)[1]
 
 
+def is_running(runs_dir: Path, run_id: str) -> bool:
+    """Whether somebody is at work on the run; raises what `overview` raises."""
+    return overview(runs_dir, run_id).state == "running"
+
+
 def overview(runs_dir: Path, run_id: str) -> Overview:
     """How far a run is, whether or not somebody is at it.
 

@@ -20,6 +20,9 @@ _TABLES_LOCK = 0x6D656D62656E6368  # any number that nobody else takes: "membenc
 
 metadata = sa.MetaData()
 
+CLEARED = "cleared"
+"""The state of a container that was ingested and removed since; whoever wants to search it ingests it anew."""
+
 runs = sa.Table(
     "runs",
     metadata,

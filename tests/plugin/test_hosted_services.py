@@ -139,7 +139,7 @@ def test_a_container_that_never_becomes_ready_is_an_error_of_its_questions_alone
     server.never = lambda container: container.startswith(next(iter(locomo.cases())).haystack)
     ended = run(
         suite, service, "-k", "locomo and (conv-26 or conv-30)", "-n2", "--sample=3",
-        f"--provider-option={name}.indexing_timeout=4", MEMORYBENCH_DATA=str(DATA),
+        f"--provider-option={name}.indexing_timeout=2", MEMORYBENCH_DATA=str(DATA),
     )  # fmt: skip
     (result,) = suite.report()["results"]  # type: ignore[misc]  # parsed JSON
     lines = lines_of(suite)
