@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from providers.address import check_address
 from providers.base import Capabilities, Limits, MaybeAwaitable, Provider, ProviderSettings
 from providers.embedding_server import EmbeddingServer
 from providers.packaged_model import IDENTITY, QUERY_PREFIX, find_model, load_model
@@ -41,17 +41,13 @@ class DenseSettings(ProviderSettings):
     def _address(cls, value: str) -> str:
         if value == PACKAGED:
             return value
-        address = urlsplit(value)
-        if "@" in address.netloc or address.query or address.fragment:
-            raise ConfigurationError(
-                "the embedder's address holds a user, a password or a query, which reports would show. Put the key "
-                "into the environment variable EMBEDDING_API_KEY."
-            )
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ConfigurationError(
-                f"embedder {value!r} is neither {PACKAGED!r} nor an address such as http://localhost:11434/v1."
-            )
-        return value.rstrip("/").removesuffix("/embeddings")
+        address = check_address(
+            "embedder",
+            value,
+            key="the environment variable EMBEDDING_API_KEY",
+            example=f"http://localhost:11434/v1, nor {PACKAGED!r}",
+        )
+        return address.removesuffix("/embeddings")
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

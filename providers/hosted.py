@@ -7,8 +7,8 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from providers.address import check_address
 from providers.base import ProviderSettings
-from schema import ConfigurationError
 
 
 class HostedSettings(BaseSettings, ProviderSettings):
@@ -30,9 +30,5 @@ class HostedSettings(BaseSettings, ProviderSettings):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")) or "@" in value or "?" in value:
-            raise ConfigurationError(
-                "base_url is not an address such as https://host or http://host:8000 (without a user, password or "
-                "query, which reports would show)."
-            )
-        return value.rstrip("/")
+        key = f"the environment variable {cls.model_config.get('env_prefix', '').upper()}API_KEY"
+        return check_address("base_url", value, key=key, example="https://host or http://host:8000")

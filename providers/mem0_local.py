@@ -10,17 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self  # Any: mem0's own records
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from providers.address import check_address
 from providers.base import Capabilities, Limits, Provider, ProviderSettings
 from providers.held_stores import HeldStores
 from providers.mem0_engine import Engine
 from providers.mem0_watch import Endpoint, Setup
+from providers.openai_models import KEYS, OPENAI
 from providers.service import Reply, Service
 from schema import ConfigurationError, Message, ProviderError, Question, SearchResult, Session, format_day
 
 INSTALL = "pip install -e '.[mem0-local]'"
-OPENAI = "https://api.openai.com/v1"
 
 _PACKAGES = {"mem0": "mem0ai", "qdrant_client": "qdrant-client", "filelock": "filelock"}
 _NO_KEY = "none"  # what is sent to a server that asks for no key: without any, mem0 would look for one by itself
@@ -59,15 +60,8 @@ class Mem0LocalSettings(ProviderSettings):
 
     @field_validator("llm_url", "embedder_url")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")) or any(mark in value for mark in "@?#"):
-            raise ConfigurationError(
-                "llm_url or embedder_url is not an address such as http://localhost:11434/v1 (without a user, "
-                "password or query, which reports would show)."
-            )
-        return value.rstrip("/")
+    def _address(cls, value: str | None, asked: ValidationInfo) -> str | None:
+        return None if value is None else check_address(str(asked.field_name), value, key=KEYS)
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

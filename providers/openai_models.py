@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from providers.address import check_address
 from providers.base import ProviderSettings
 from schema import ConfigurationError, ProviderError, retry_after
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
 OPENAI = "https://api.openai.com/v1"
+KEYS = "the environment variable that key_variable (or embedder_key_variable) names"
 _NO_KEY = "none"
 """What is sent to a server that wants no key: OpenAI's client does not go without."""
 
@@ -43,16 +45,8 @@ class ModelSettings(ProviderSettings):
 
     @field_validator("llm_url", "embedder_url")
     @classmethod
-    def _address(cls, value: str) -> str:
-        address = urlsplit(value)
-        if "@" in address.netloc or address.query or address.fragment:
-            raise ConfigurationError(
-                "a model's address holds a user, a password or a query, which reports would show. Put the key into an "
-                "environment variable and name it with --provider-option key_variable=NAME."
-            )
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ConfigurationError(f"{value!r} is not an address such as http://localhost:11434/v1.")
-        return value.rstrip("/")
+    def _address(cls, value: str, asked: ValidationInfo) -> str:
+        return check_address(str(asked.field_name), value, key=KEYS)
 
     @model_validator(mode="after")
     def _keys(self) -> Self:

@@ -466,7 +466,7 @@ def test_settings_that_cannot_work_are_refused(monkeypatch: pytest.MonkeyPatch) 
         Mem0LocalSettings(llm="small")
     with pytest.raises(ConfigurationError, match="EMBEDDING_API_KEY is not set"):
         Mem0LocalSettings(llm="small", llm_url=local, embedder_url=OPENAI)
-    with pytest.raises(ConfigurationError, match="not an address"):
+    with pytest.raises(ConfigurationError, match="holds a user"):
         Mem0LocalSettings(llm="small", llm_url="http://user:secret@host/v1")
     for missing in ("mem0", "filelock"):
         monkeypatch.setitem(sys.modules, missing, None)
