@@ -149,5 +149,5 @@ def test_they_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_option_that_does_not_fit_is_refused_with_the_provider_that_it_is_for() -> None:
     config = build_benchmark_config(provider=("dense",), provider_option=("embedder=ollama",))
-    with pytest.raises(ConfigurationError, match=re.escape("provider dense: embedder 'ollama' is neither")):
+    with pytest.raises(ConfigurationError, match=re.escape("provider dense: embedder 'ollama' is not an address")):
         Cast.of(config)
