@@ -51,9 +51,9 @@ def graphiti_episodes(folder: Path) -> Counter[str]:
         return Counter(str(row[0]).strip() for row in rows.get_all())
 
 
-ENGINES: dict[str, tuple[str, Callable[[Path], Counter[str]], tuple[str, ...]]] = {
-    "mem0-local": ("mem0", mem0_memories, ()),
-    "graphiti": ("graphiti_core", graphiti_episodes, ("--provider-option=episodes=session",)),
+ENGINES: dict[str, tuple[str, Callable[[Path], Counter[str]]]] = {
+    "mem0-local": ("mem0", mem0_memories),
+    "graphiti": ("graphiti_core", graphiti_episodes),
 }
 
 
@@ -83,31 +83,25 @@ def command(engine: str, server: ExtractionServer) -> tuple[str, ...]:
     return (
         *("bench", f"--provider={engine}", "-n3", "-k", f"locomo and ({' or '.join(CONVERSATIONS)})"),
         *(f"--provider-option={name}={value}" for name, value in options.items()),
-        *ENGINES[engine][2],
     )
 
 
 def stored(suite: Suite, engine: str) -> dict[str, Counter[str]]:
     """What each container's store holds, by its conversation."""
     (run_id,) = suite.run_ids
-    _package, read, _options = ENGINES[engine]
+    _package, read = ENGINES[engine]
     stores = suite.runs / run_id / "providers" / engine / "stores"
     folders = [folder for folder in stores.iterdir() if not folder.name.startswith(".")]
     return {next(name for name in CONVERSATIONS if folder.name.startswith(name)): read(folder) for folder in folders}
 
 
-def said(locomo: LoCoMo, engine: str) -> dict[str, Counter[str]]:
-    """What was said in each conversation, in the pieces that an engine is given."""
+def said(locomo: LoCoMo) -> dict[str, Counter[str]]:
+    """What was said in each conversation, message by message."""
     haystacks = {case.cluster: case.haystack for case in locomo.cases()}
     whole = {}
     for name in CONVERSATIONS:
         sessions = list(locomo.haystack(haystacks[name]).sessions())
-        texts = [[message.rendered() for message in one.messages] for one in sessions]
-        pieces = (
-            ["\n".join(lines) for lines in texts]
-            if engine == "graphiti"
-            else [line for lines in texts for line in lines]
-        )
+        pieces = [message.rendered() for one in sessions for message in one.messages]
         whole[name] = Counter(piece.strip() for piece in pieces)
     return whole
 
@@ -115,7 +109,7 @@ def said(locomo: LoCoMo, engine: str) -> dict[str, Counter[str]]:
 def check(suite: Suite, engine: str, locomo: LoCoMo) -> None:
     (result,) = suite.report()["results"]  # type: ignore[misc]  # parsed JSON
     assert result["questions"]["judged"] == result["questions"]["selected"] > 0
-    kept, expected = stored(suite, engine), said(locomo, engine)
+    kept, expected = stored(suite, engine), said(locomo)
     assert kept.keys() == expected.keys()
     for name, pieces in expected.items():
         assert kept[name].keys() == pieces.keys(), "nothing is lost, and nothing made up"
