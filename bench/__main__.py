@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.base import Benchmark, BenchmarkOptions
-from bench.catalogue import describe_benchmark, list_benchmarks
-from bench.clearing import clear_run
-from bench.data import ListingPart, find_download
-from bench.download import download, download_part
-from bench.hub import Selection
-from bench.provider_table import provider_settings_table, provider_table
-from providers import Provider, find_provider
-from schema import ConfigurationError, MemoryBenchError, UnknownNameError, find_class, known_classes
+from registry import find_class, known_classes
+from vocabulary import ConfigurationError, MemoryBenchError, UnknownNameError, usual_runs_dir
 
 _SELECTION = {
     "--context-size": "context_size",
@@ -43,18 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit status."""
     parser = _argument_parser()
     chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help()
+        return 0
     try:
-        if chosen.command == "list":
-            _print(list_benchmarks(list(_benchmarks().values()), _options()))
-        elif chosen.command == "describe":
-            _print(describe_benchmark(find_class("benchmark", chosen.name, Benchmark, "bench"), _options()))
-        elif chosen.command == "providers":
-            told = provider_settings_table(find_provider(chosen.name)) if chosen.name else None
-            _print(told or provider_table(known_classes(Provider, "providers")))
-        elif chosen.command == "clear":
-            clear_run(Path(chosen.runs_dir), chosen.run, partial(print, flush=True))
-        else:
-            _download(chosen)
+        _download(chosen) if chosen.command == "download" else _show_or_clear(chosen)
     except ConfigurationError as error:
         return _fail(error, 2)
     except MemoryBenchError as error:
@@ -72,16 +59,24 @@ def _argument_parser() -> argparse.ArgumentParser:
         prog="python -m bench",
         description="The benchmarks: which there are, what is in them, their data; and the memory systems to ask.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("list", help="all benchmarks: whether their data is here, its size and licence")
     describe = commands.add_parser("describe", help="one benchmark in figures, with its licence and citation")
     describe.add_argument("name", metavar="NAME")
     memories = commands.add_parser("providers", help="what each memory system does, or what can be set about one")
     memories.add_argument("name", metavar="NAME", nargs="?")
+    memories.add_argument("--markdown", action="store_true", help="print a Markdown table, with all columns")
     clear = commands.add_parser("clear", help="remove what a run stored in its memory systems")
     clear.add_argument("run", metavar="RUN", help="its id, or last")
-    runs_dir = os.environ.get("MEMORYBENCH_RUNS_DIR") or "runs"
-    clear.add_argument("--runs-dir", metavar="DIR", default=runs_dir, help="where runs are (default: %(default)s)")
+    clear.add_argument(
+        "--runs-dir", metavar="DIR", default=usual_runs_dir(), help="where runs are (default: %(default)s)"
+    )
+    shared = commands.add_parser(
+        "cache", help="what runs with --cache share: its size, whether it is whole, clearing it"
+    )
+    shared.add_argument("action", choices=("stats", "clear", "verify"))
+    shared.add_argument("folder", metavar="DIR", type=Path)
+    shared.add_argument("--older-than", metavar="DAYS", type=float, default=0.0, help="clear what was not used so long")
     fetch = commands.add_parser("download", help="get a benchmark's data and check it")
     fetch.add_argument("name", metavar="NAME")
     fetch.add_argument("--to", metavar="DIR", type=Path, help="put it here instead of datasets/")
@@ -94,6 +89,26 @@ def _argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _show_or_clear(chosen: argparse.Namespace) -> None:
+    from bench import cli
+    from providers import Provider, find_provider
+
+    if chosen.command == "list":
+        _print(cli.list_benchmarks(list(_benchmarks().values()), _options()))
+    elif chosen.command == "describe":
+        _print(cli.describe_benchmark(find_class("benchmark", chosen.name, Benchmark, "bench.benchmarks"), _options()))
+    elif chosen.command == "providers":
+        table = cli.markdown if chosen.markdown else cli.terminal_table
+        if chosen.name:
+            _print(cli.provider_settings_table(find_provider(chosen.name), table))
+        else:
+            _print(table(cli.provider_rows(known_classes(Provider, "providers"))))
+    elif chosen.command == "cache":
+        _print(cli.cache_lines(chosen.action, chosen.folder, chosen.older_than))
+    else:
+        cli.clear_run(Path(chosen.runs_dir), chosen.run, partial(print, flush=True))
+
+
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
         print(line, flush=True)
@@ -104,10 +119,12 @@ def _options() -> BenchmarkOptions:
 
 
 def _benchmarks() -> dict[str, type[Benchmark]]:
-    return dict(sorted(known_classes(Benchmark, "bench").items()))
+    return dict(sorted(known_classes(Benchmark, "bench.benchmarks").items()))
 
 
 def _download(chosen: argparse.Namespace) -> None:
+    from bench.data import ListingPart, Selection, download, download_part, find_download
+
     name, say = chosen.name, partial(print, flush=True)
     try:
         manifest, asked = find_download(name)

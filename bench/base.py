@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schema import Case, Haystack, Word
+from vocabulary import Case, Haystack, Word
 
 
 class BenchmarkOptions(BaseModel):
@@ -54,13 +54,13 @@ def opaque_id(benchmark: str, case_id: str) -> str:
 class Benchmark(ABC):
     """A set of questions over haystacks.
 
-    Subclass it in a file of its own in ``bench/``, beside its test. `types` lists the question types in the order in
-    which reports show them. `official_f1` names the data set's own answer metric (`reports.answer_metrics`),
-    `official_retrieval` its own retrieval metrics (`reports.official_retrieval`) and `official_accuracy` how its own
-    script sums verdicts up (`reports.official_accuracy`), if any; `paper_metrics` are answer metrics that papers print
-    beside them. `dataset` names the manifest in ``datasets/`` and `file` the path in it that this benchmark reads, None
-    for all of them. `family` says with which prompt a language model answers (`llms.prompts`) and `protocol` by which
-    rules one judges (`judges.protocols`).
+    Subclass it in a file of its own in ``bench/benchmarks/``, beside its test. `types` lists the question types in the
+    order in which reports show them. `official_f1` names the data set's own answer metric (`reports.metrics.answers`),
+    `official_retrieval` its own retrieval metrics (`reports.metrics.official_retrieval`) and `official_accuracy` how
+    its own script sums verdicts up (`reports.metrics.official_accuracy`), if any; `paper_metrics` are answer metrics
+    that papers print beside them. `dataset` names the manifest in ``datasets/`` and `file` the path in it that this
+    benchmark reads, None for all of them. `family` says with which prompt a language model answers
+    (`llms.answering.prompts`) and `protocol` by which rules one judges (`judges.protocols`).
     """
 
     name: ClassVar[str]
@@ -77,7 +77,7 @@ class Benchmark(ABC):
     def __init__(self, options: BenchmarkOptions) -> None:
         """Find the data and make it ready.
 
-        Raises `schema.DataMissingError` if it is not there, `schema.DataError` if it is not what it should be.
+        Raises `DataMissingError` if it is not there, `DataError` if it is not what it should be.
         """
         self.options = options
 

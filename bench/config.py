@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.base import BenchmarkOptions
-from reports import Phase
-from schema import ConfigurationError
+from vocabulary import ConfigurationError, Phase, Tunable, default_runs_dir, nearest
 
 ENVIRONMENT_PREFIX = "MEMORYBENCH_"
 SELECTION_FIELDS = (
-    *("limit", "sample", "sample_seed", "question_type", "as_of", "context_size"),
+    *("part", "part_seed", "limit", "sample", "sample_seed", "question_type", "as_of", "context_size"),
     *("synthetic_sessions", "synthetic_questions", "synthetic_seed"),
 )
 """What decides which questions are asked over which haystacks."""
@@ -33,11 +34,17 @@ class BenchmarkConfig(BaseModel):
         default=(), description="a provider's setting, as NAME=VALUE or PROVIDER.NAME=VALUE"
     )
     answering_model: str = Field(default="extractive", description="what answers from the search results")
-    answer_prompt: Literal["shared", "provider"] = Field(
+    answer_prompt: Annotated[Literal["shared", "provider"], Tunable(changes="answer")] = Field(
         default="shared", description="one prompt for all providers, or that of each provider that brings its own"
     )
-    context_tokens: int | None = Field(
+    context_tokens: Annotated[int | None, Tunable(choices=(None, 1000, 2000, 4000, 8000), changes="answer")] = Field(
         default=None, ge=1, description="how many tokens of search results a language model is given at most"
+    )
+    model_option: tuple[str, ...] = Field(
+        default=(), description="a setting of requests to models, as NAME=VALUE, answer.NAME=VALUE or judge.NAME=VALUE"
+    )
+    strict: bool = Field(
+        default=False, description="a prompt of which a model's server reads only a part is an error, no warning"
     )
     judge: tuple[str, ...] = Field(default=("lexical",), min_length=1, description="what grades the answers")
     judge_protocol: str | None = Field(
@@ -47,7 +54,13 @@ class BenchmarkConfig(BaseModel):
     judge_batch: bool = Field(
         default=False, description="judge through batch endpoints: within a day, at half the price"
     )
-    top_k: int = Field(default=50, ge=1, le=1000, description="how many search results are asked for and handed on")
+    top_k: Annotated[int, Tunable(low=5, high=100, step=5, changes="search")] = Field(
+        default=50, ge=1, le=1000, description="how many search results are asked for and handed on"
+    )
+    part: Literal["tune", "holdout"] | None = Field(
+        default=None, description="only the haystacks that settings are tuned on, or only the others"
+    )
+    part_seed: int = Field(default=0, description="divides the haystacks; the same on every machine")
     limit: int | None = Field(default=None, ge=1, description="only the first LIMIT questions of each benchmark")
     sample: int | None = Field(default=None, ge=1, description="SAMPLE questions of each type, chosen by --sample-seed")
     sample_seed: int = Field(default=0, description="chooses the sample; the same on every machine")
@@ -56,12 +69,25 @@ class BenchmarkConfig(BaseModel):
     checkpoint_url: str | None = Field(
         default=None, description="keep the checkpoint in a database, as in postgresql+psycopg://host/name"
     )
-    runs_dir: Path = Field(default=Path("runs"), description="folder for checkpoints and reports")
+    runs_dir: Path = Field(default_factory=default_runs_dir, description="folder for checkpoints and reports")
+    cache: Path | None = Field(
+        default=None, description="folder of steps and containers that runs share: what is in it is not done again"
+    )
+    cache_mb: int = Field(default=2048, ge=1, description="how large the cache is at most after a run")
     until: Phase = Field(default="judge", description="stop after this phase: ingest, search, answer or judge")
     isolation: Literal["haystack", "question"] = Field(
         default="haystack", description="one container for each haystack, or one for each question"
     )
     in_flight: int = Field(default=32, ge=1, description="calls under way at once, over all workers")
+    call_timeout: float | None = Field(
+        default=None, gt=0, description="seconds that a search, an answer or a verdict may take (a search: 180)"
+    )
+    patience: float = Field(
+        default=600,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds that calls wait for a service or database that fails; 0 for none",
+    )
     retry_from: Phase | None = Field(
         default=None, description="ask every question of an existing run again, from this phase on"
     )
@@ -81,14 +107,19 @@ class BenchmarkConfig(BaseModel):
     synthetic_questions: int = Field(default=100, ge=5, description="questions over the synthetic haystack")
     synthetic_seed: int = Field(default=0, description="makes another synthetic haystack")
 
+    @field_validator("cache")
+    @classmethod
+    def _from_anywhere(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
+
     @field_validator("max_usd")
     @classmethod
-    def _without_end_is_no_limit(cls, value: float | None) -> float | None:
+    def _infinity_to_none(cls, value: float | None) -> float | None:
         return None if value is None or math.isinf(value) else value
 
     @field_validator("judge", mode="before")
     @classmethod
-    def _one_judge_may_stand_alone(cls, value: object) -> object:
+    def _wrap_single_judge(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
     @property
@@ -101,19 +132,45 @@ def build_benchmark_config(**options: object) -> BenchmarkConfig:
     """A configuration from `options`; what is not given (or None) comes from the environment, then from the defaults.
 
     Options that may be given several times take a sequence, or in the environment a comma-separated list. Raises
-    `schema.ConfigurationError` for unknown options and for values that do not fit.
+    `ConfigurationError` for unknown options and for values that do not fit.
     """
+    return read_settings(options, {})
+
+
+def read_settings(options: Mapping[str, object], file: Mapping[str, object]) -> BenchmarkConfig:
+    """`options` over the environment over `file` (pyproject.toml) over the defaults; errors as above."""
+    _check_environment()
     values: dict[str, object] = {name: value for name, value in options.items() if value is not None}
     for name, field in BenchmarkConfig.model_fields.items():
-        text = os.environ.get(ENVIRONMENT_PREFIX + name.upper())
-        if name in values or not text:
+        if name in values:
             continue
-        several = isinstance(field.get_default(), tuple)
-        values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if several else text
+        if text := os.environ.get(ENVIRONMENT_PREFIX + name.upper()):
+            values[name] = _several(name, text) if isinstance(field.get_default(), tuple) else text
+        elif name in file:
+            values[name] = file[name]
     try:
         return BenchmarkConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_told(problem["loc"], problem) for problem in error.errors())) from error
+        raise ConfigurationError("; ".join(_message(problem["loc"], problem) for problem in error.errors())) from error
+
+
+def _several(field: str, text: str) -> tuple[str, ...]:
+    """The parts of a variable; a comma that no NAME= follows belongs to the value of an option."""
+    parts = re.split(r",(?=\s*[\w.:-]+=)" if field.endswith("_option") else ",", text)
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _check_environment() -> None:
+    """Refuse a variable that is almost the name of a setting: it was meant to be one, and would change nothing."""
+    settings = {name.upper() for name in BenchmarkConfig.model_fields}
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+        if name == variable or name in settings:
+            continue
+        if meant := nearest(name, settings, likeness=0.7):
+            raise ConfigurationError(
+                f"unknown variable {variable} in the environment. Did you mean {ENVIRONMENT_PREFIX}{meant}?"
+            )
 
 
 def option_name(field: str) -> str:
@@ -121,7 +178,7 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def _told(location: tuple[int | str, ...], problem: object) -> str:
+def _message(location: tuple[int | str, ...], problem: object) -> str:
     assert isinstance(problem, dict)
     field = str(location[0]) if location else "options"
     if problem["type"] == "extra_forbidden":

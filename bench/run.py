@@ -7,16 +7,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple  # Any: parsed JSON
 
-from bench.base import Benchmark
-from bench.budget import Budget, check_budget, meter_of
-from bench.cast import benchmark_names, find_benchmark
 from bench.config import BenchmarkConfig
-from bench.pipeline import Job
-from bench.selection import select_from
-from bench.session import RunSession
-from bench.startup import check_providers
-from reports import PHASES, Report
-from schema import ConfigurationError, InfrastructureError, Verdict
+from bench.pipeline import (
+    Budget,
+    Job,
+    OpenBenchmark,
+    RunSession,
+    benchmark_names,
+    check_budget,
+    find_benchmark,
+    meter_of,
+)
+from reports.report import Report
+from reports.store import SelectedQuestion
+from vocabulary import PHASES, ConfigurationError, InfrastructureError, Verdict
 
 
 class RunProgress(NamedTuple):
@@ -50,45 +54,47 @@ def run_benchmark(
     An existing `config.run_id` is continued: what it has is not asked again. `progress` is called after each question.
     When `config.max_usd` is spent it ends early, and the report's run is not finished; the same run id goes on.
     Questions that end in an error are counted in the report; it raises only if nothing can be run at all
-    (`schema.ConfigurationError`, for a provider that cannot be used too; `schema.DataError`) or nothing can be recorded
-    (`schema.CheckpointError`).
+    (`ConfigurationError`, for a provider that cannot be used too; `DataError`) or nothing can be recorded
+    (`CheckpointError`).
     """
     if not benchmarks:
         raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(benchmark_names())}.")
-    told = ", ".join([*map(repr, benchmarks), "config"])
-    session = RunSession(config, f"run_benchmark({told})")
+    arguments = ", ".join([*map(repr, benchmarks), "config"])
+    session = RunSession(config, f"run_benchmark({arguments})")
     check_budget(session)
-    opened: dict[str, Benchmark] = {}
-    for name in benchmarks:
-        benchmark = find_benchmark(name)(config.benchmark_options)
-        opened[benchmark.name] = benchmark
-    chosen = {name: select_from(benchmark, config).cases for name, benchmark in opened.items()}
+    opened = [OpenBenchmark.of(find_benchmark(name), config) for name in benchmarks]
     # the same order as under pytest: benchmark by benchmark, provider by provider
     selected = [
-        (provider, case) for cases in chosen.values() for provider in dict.fromkeys(config.provider) for case in cases
+        SelectedQuestion(provider, case)
+        for benchmark in opened
+        for provider in dict.fromkeys(config.provider)
+        for case in benchmark.cases
     ]
-    check_providers(session.cast)
+    session.check_gate([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
+    session.preflight()
     checkpoint = session.open()
-    workbench = session.work(checkpoint, opened)
+    session.compare_code(checkpoint)
+    runner = session.work(checkpoint, {one.benchmark.name: one for one in opened})
     try:
-        workbench.seal(selected)
-        workbench.expect(selected)
-        meter = meter_of(checkpoint, config, session.cast)
+        runner.seal(selected)
+        runner.expect(selected)
+        meter = meter_of(checkpoint, config, session.participants)
         budget = Budget(config.max_usd, meter, lambda: None) if meter and config.max_usd is not None else None
         state = RunProgress(0, len(selected), 0, 0)
-        for index, (provider, case) in enumerate(selected):
-            workbench.look_ahead(islice(selected, index, None))
-            correct, failed = _outcome(workbench.job(provider, case), config)
-            workbench.forget(provider, case)
+        for index, question in enumerate(selected):
+            runner.look_ahead(islice(selected, index, None))
+            correct, failed = _outcome(runner.job(question), config)
+            runner.forget(question)
             state = RunProgress(index + 1, len(selected), state.correct + correct, state.errors + failed)
             if progress:
                 progress(state)
             if budget and budget.look():
                 break
-        workbench.stop()
+        runner.stop()
         report = session.finish(checkpoint)
     finally:
-        workbench.close()
+        runner.close()
+        session.release()
     return BenchmarkResult(metrics_of(report), report, session.folder / "results.jsonl")
 
 
@@ -113,10 +119,13 @@ def _figures(result: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
             yield f"accuracy.{name}", part["accuracy"]["value"]
     if messages := result["retrieval"]["message"]:
         yield "mrr", messages["mrr"]
-        for cutoff, value in messages["recall"].items():
-            yield f"recall@{cutoff}", value
+        for name in ("recall", "hit", "ndcg"):
+            for cutoff, value in messages[name].items():
+                yield f"{name}@{cutoff}", value
     for name, f1 in result["f1"].items():
         yield f"f1.{name}", f1["answerable"]["value"]
+    if cost := result["cost"]:
+        yield "usd", cost["usd"]
     yield "context_tokens", result["context"]["tokens_mean"]
     yield "errors", result["questions"]["errors"]
     for phase in ("ingest", "indexing", "search", "answer", "judge"):

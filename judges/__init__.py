@@ -5,8 +5,9 @@ import re
 from judges.base import Judge
 from judges.model_judge import FAMILY_MODELS, ModelJudge
 from judges.protocols import protocol_names
-from llms import is_model_name
-from schema import UnknownNameError, find_class, known_classes
+from llms.clients import ModelOptions, is_model_name
+from registry import find_class, known_classes
+from vocabulary import UnknownNameError
 
 _PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 _HINT = (
@@ -15,17 +16,17 @@ _HINT = (
 )
 
 
-def open_judge(name: str) -> Judge:
-    """The judge of that name or dotted path, or the language model of that name as a judge.
+def open_judge(name: str, options: ModelOptions | None = None) -> Judge:
+    """The judge of that name or dotted path, or the language model of that name as a judge, asked with `options`.
 
     ``openai``, ``anthropic`` and ``google`` stand for a model of theirs. Opens no client. Raises
-    `schema.UnknownNameError` for what nobody is called, `schema.ConfigurationError` for a judge that cannot be made.
+    `UnknownNameError` for what nobody is called, `ConfigurationError` for a judge that cannot be made.
     """
     known = known_classes(Judge, "judges")
     if name in known or _PATH.fullmatch(name):
         return find_class("judge", name, Judge, "judges")()
     if name in FAMILY_MODELS or is_model_name(name):
-        return ModelJudge(name)
+        return ModelJudge(name, options=options)
     raise UnknownNameError("judge", name, [*known, *FAMILY_MODELS], _HINT)
 
 

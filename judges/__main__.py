@@ -8,19 +8,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from judges import Judge, open_judge
-from judges.audit import Graded, accepting_everything, audit_of, grade
-from judges.audit_set import AuditItem, audit_items, some_of
-from judges.audit_table import audit_lines
-from reports import JudgeAudit, attach_audit, judged_by, run_folder
-from schema import ConfigurationError, MemoryBenchError
+from judges import open_judge
+from judges.base import Judge
+from llms.clients import read_options
+from vocabulary import ConfigurationError, MemoryBenchError, usual_runs_dir
 
 PROTOCOL = "locomo-strict"
 
@@ -38,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _audit(chosen)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has read enough, as in `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
@@ -52,12 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _argument_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m judges", description="The judges: how far one can be trusted.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    audit = commands.add_parser("audit", help="have a judge grade answers whose worth is known")
+    audit = commands.add_parser("audit", help="grade answers with known labels by a judge")
     audit.add_argument("--judge", required=True, metavar="NAME", help="any that pytest --judge takes")
     audit.add_argument(
         "--judge-protocol",
         metavar="PROTOCOL",
         help=f"by which rules it grades (default: {PROTOCOL}, or those of the run that it is attached to)",
+    )
+    audit.add_argument(
+        "--model-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of requests to its language model",
     )
     audit.add_argument("--limit", type=_count, metavar="N", help="only N answers, of all kinds alike")
     audit.add_argument("--in-flight", type=_count, metavar="N", default=8, help="calls under way at once (default: 8)")
@@ -67,8 +71,8 @@ def _argument_parser() -> argparse.ArgumentParser:
         "--runs-dir",
         type=Path,
         metavar="DIR",
-        default=Path(os.environ.get("MEMORYBENCH_RUNS_DIR") or "runs"),
-        help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or runs)",
+        default=usual_runs_dir(),
+        help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or %(default)s)",
     )
     return parser
 
@@ -80,6 +84,11 @@ def _count(text: str) -> int:
 
 
 def _audit(chosen: argparse.Namespace) -> None:
+    from judges.audit import accepting_everything, audit_of, grade
+    from judges.audit_set import audit_items, some_of
+    from judges.audit_table import audit_json, audit_lines
+    from reports.report import attach_audit, run_folder
+
     if chosen.attach and chosen.limit:
         raise ConfigurationError("--attach takes an audit of all answers: leave --limit out.")
     folder = run_folder(chosen.runs_dir, chosen.attach) if chosen.attach else None
@@ -90,23 +99,27 @@ def _audit(chosen: argparse.Namespace) -> None:
     for line in audit_lines(audit, accepting_everything(judge, items), graded):
         print(line)
     if chosen.json:
-        chosen.json.write_text(_json(judge, audit, graded), encoding="utf-8")
+        chosen.json.write_text(audit_json(audit, graded), encoding="utf-8")
     if folder:
         print(f"attached to {attach_audit(folder, audit)}")
 
 
 def _judge(chosen: argparse.Namespace, folder: Path | None) -> Judge:
     """The judge with the rules that it is to grade by: if the audit is for a run, those that it judged the run by."""
-    judge = open_judge(chosen.judge)
+    judge = open_judge(chosen.judge, read_options(chosen.model_option, "judge"))
+    if chosen.model_option and judge.model is None:
+        raise ConfigurationError(f"--model-option {chosen.model_option[0]}: judge {judge.name!r} is no language model.")
     if folder is None:
         return judge.for_protocol(chosen.judge_protocol or PROTOCOL)
+    from reports.report import judged_by
+
     used = judged_by(folder, judge.name)
-    told = f"{judge.name} judged run {folder.name} by {' and '.join(used)}"
+    detail = f"{judge.name} judged run {folder.name} by {' and '.join(used)}"
     if len(used) > 1 and not chosen.judge_protocol:
-        raise ConfigurationError(f"{told}: choose with --judge-protocol.")
+        raise ConfigurationError(f"{detail}: choose with --judge-protocol.")
     judge = judge.for_protocol(chosen.judge_protocol or used[0])
     if judge.protocol not in used:
-        raise ConfigurationError(f"{told}, not by {judge.protocol}: an audit by other rules says nothing about it.")
+        raise ConfigurationError(f"{detail}, not by {judge.protocol}: an audit by other rules says nothing about it.")
     return judge
 
 
@@ -119,26 +132,6 @@ def _tell(items: int) -> Callable[[int], None] | None:
         print(f"{done}/{items}", end="\r" if done < items else "\r\033[K", file=sys.stderr, flush=True)
 
     return tell
-
-
-def _json(judge: Judge, audit: JudgeAudit, graded: Sequence[Graded]) -> str:
-    found = {"audit": audit.model_dump(mode="json"), "items": [_row(judge, one.item, one) for one in graded]}
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-
-
-def _row(judge: Judge, item: AuditItem, one: Graded) -> dict[str, str | None]:
-    verdict, error = one.verdict, one.error
-    return {
-        "id": item.id,
-        "kind": item.kind,
-        "question": item.question.text,
-        "ground_truth": item.gold.ground_truth,
-        "answer": item.answer.hypothesis,
-        "label": item.label(judge.protocol),
-        "verdict": verdict.label if verdict else None,
-        "explanation": verdict.explanation if verdict else None,
-        "error": f"{type(error).__name__}: {error}" if error else None,
-    }
 
 
 def _fail(reason: object, status: int) -> int:

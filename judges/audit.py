@@ -1,27 +1,24 @@
-"""Auditing a judge: it grades answers whose worth is known, and what it makes of them is counted."""
+"""Auditing a judge: it grades answers with known labels, and its errors are counted."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from judges.audit_set import LABELS, AuditItem, Kind, audit_set_sha256
 from judges.base import Judge
-from reports import Accepted, AcceptedShare, Accuracy, JudgeAudit, cohen_kappa, interval
-from schema import InfrastructureError, JudgeError, Verdict
+from judges.model_judge import ModelJudge
+from net import CallLimits, CallRecord, Services
+from reports.metrics import cohen_kappa, interval
+from reports.report import Accepted, AcceptedShare, JudgeAudit
+from vocabulary import InfrastructureError, JudgeError, Verdict
 
-ATTEMPTS = 5
-LONGEST_WAIT_SECONDS = 120.0
 GIVE_UP = 20
 """An audit is given up when this many items have ended in errors and none in a verdict."""
-
-_backoff = wait_random_exponential(multiplier=0.5, max=30)
 
 
 class Graded(NamedTuple):
@@ -47,21 +44,32 @@ async def grade(
     """
     graded: dict[str, Graded] = {}
     waiting = iter(items)
+    with TemporaryDirectory() as folder:
+        services = Services(in_flight=in_flight, workers=1, folder=Path(folder))
+        caller = services.caller(judge.name, CallLimits(concurrency=judge.concurrency), JudgeError)
 
-    async def work() -> None:
-        for item in waiting:
-            if _hopeless(graded.values()):
-                return
-            graded[item.id] = await _grade(judge, item)
-            if tell:
-                tell(len(graded))
+        async def work() -> None:
+            for item in waiting:
+                if _hopeless(graded.values()):
+                    return
+                done: CallRecord[Verdict] = await caller.call(
+                    judge.evaluate, item.question, item.gold_for(judge.protocol), item.answer
+                )
+                graded[item.id] = Graded(item, done.value, done.error)
+                if tell:
+                    tell(len(graded))
 
-    try:
-        await asyncio.gather(*(work() for _ in range(min(in_flight, judge.concurrency or in_flight))))
-    finally:
-        closing = judge.close()
-        if closing is not None:
-            await closing
+        try:
+            if isinstance(judge, ModelJudge):
+                negotiated = await caller.call(judge.chat.negotiate, judge.reply)
+                if negotiated.error is not None:
+                    raise negotiated.error
+            await asyncio.gather(*(work() for _ in range(caller.most)))
+        finally:
+            services.close()
+            closing = judge.close()
+            if closing is not None:
+                await closing
     errors = [one.error for one in graded.values() if one.error is not None]
     if errors and len(errors) == len(graded):
         raise errors[0]
@@ -77,6 +85,7 @@ def audit_of(judge: Judge, graded: Sequence[Graded]) -> JudgeAudit:
     """
     decided = [one for one in graded if one.verdict is not None]
     accuracy = interval(_by_question((one, _agrees(judge, one)) for one in graded))
+    assert accuracy is not None, "the labelled set is not empty"
     labels = [one.item.label(judge.protocol) == "correct" for one in decided]
     vague = [one for one in graded if one.item.kind == "vague"]
     share = interval(_by_question((one, one.accepted) for one in vague if one.verdict is not None))
@@ -89,15 +98,9 @@ def audit_of(judge: Judge, graded: Sequence[Graded]) -> JudgeAudit:
         items=len(graded),
         graded=len(decided),
         errors=dict(sorted(Counter(type(one.error).__name__ for one in graded if one.error is not None).items())),
-        accuracy=Accuracy(
-            value=accuracy.value or 0.0,
-            correct=accuracy.correct,
-            n=accuracy.n,
-            ci95=accuracy.ci95 or (0.0, 1.0),
-            method=accuracy.method.replace("haystack", "question"),
-        ),
+        accuracy=accuracy.model_copy(update={"method": accuracy.method.replace("haystack", "question")}),
         kappa=cohen_kappa(labels, [one.accepted for one in decided]),
-        vague_accepted=AcceptedShare(**_accepted(judge, vague).model_dump(), ci95=share.ci95),
+        vague_accepted=AcceptedShare(**dict(_accepted(judge, vague)), ci95=share and share.ci95),
         kinds={
             kind: _accepted(judge, [one for one in graded if one.item.kind == kind])
             for kind in _kinds(one.item.kind for one in graded)
@@ -144,39 +147,3 @@ def _accepted(judge: Judge, graded: Sequence[Graded]) -> Accepted:
 def _hopeless(graded: Iterable[Graded]) -> bool:
     verdicts = [one.verdict for one in graded]
     return len(verdicts) >= GIVE_UP and not any(verdicts)
-
-
-async def _grade(judge: Judge, item: AuditItem) -> Graded:
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(_transient), stop=stop_after_attempt(ATTEMPTS), wait=_pause, reraise=True
-    )
-    try:
-        return Graded(item, await retrying(_ask, judge, item))
-    except InfrastructureError as error:
-        return Graded(item, None, error)
-
-
-async def _ask(judge: Judge, item: AuditItem) -> Verdict:
-    asked = (item.question, item.gold_for(judge.protocol), item.answer)
-    try:
-        on_the_loop = inspect.iscoroutinefunction(judge.evaluate)
-        verdict = judge.evaluate(*asked) if on_the_loop else await asyncio.to_thread(judge.evaluate, *asked)
-        return await verdict if isinstance(verdict, Awaitable) else verdict
-    except InfrastructureError:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise JudgeError(f"{type(error).__name__}: {text}") from error
-
-
-def _transient(error: BaseException) -> bool:
-    if not isinstance(error, InfrastructureError) or not error.transient:
-        return False
-    return (error.retry_after or 0.0) <= LONGEST_WAIT_SECONDS
-
-
-def _pause(state: RetryCallState) -> float:
-    """What the service asked for, if it did; else full jitter on an exponential backoff."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, InfrastructureError) else None
-    return asked if asked is not None else _backoff(state)

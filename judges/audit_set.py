@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from schema import Answer, Gold, Question, VerdictLabel, Word
+from vocabulary import Answer, Gold, Question, VerdictLabel, Word
 
 AUDIT_SET = Path(__file__).with_name("audit_set.toml")
 

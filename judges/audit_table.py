@@ -1,12 +1,13 @@
-"""What an audit tells people, as plain text."""
+"""The result of an audit as plain text for people, and as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from judges.audit import Graded
-from reports import Accepted, JudgeAudit
-from schema import Usage
+from reports.report import Accepted, JudgeAudit
+from vocabulary import Usage
 
 
 def audit_lines(audit: JudgeAudit, everything: JudgeAudit, graded: Sequence[Graded]) -> Iterator[str]:
@@ -80,3 +81,24 @@ def _table(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
         cells = zip(row, widths, strict=True)
         parts = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(cells)]
         yield "  ".join(parts).rstrip()
+
+
+def audit_json(audit: JudgeAudit, graded: Sequence[Graded]) -> str:
+    """The figures and all verdicts, for ``--json``."""
+    found = {"audit": audit.model_dump(mode="json"), "items": [_item(audit.protocol, one) for one in graded]}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _item(protocol: str, one: Graded) -> dict[str, str | None]:
+    item, verdict, error = one.item, one.verdict, one.error
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "question": item.question.text,
+        "ground_truth": item.gold.ground_truth,
+        "answer": item.answer.hypothesis,
+        "label": item.label(protocol),
+        "verdict": verdict.label if verdict else None,
+        "explanation": verdict.explanation if verdict else None,
+        "error": f"{type(error).__name__}: {error}" if error else None,
+    }

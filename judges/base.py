@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 
-from schema import Answer, Gold, Question, Verdict
+from vocabulary import Answer, Gold, Question, Verdict
 
 
 class Judge(ABC):
@@ -16,7 +16,7 @@ class Judge(ABC):
     many as are in flight. `priced_by` names who sells its model ("openai", "anthropic", "google"), None where nobody
     does or nobody knows. `unhurried` says that its calls wait for hours and keep no service busy: any number of them
     may be under way. Making one opens nothing: a client is opened by `open` or the first call. Raise
-    `schema.JudgeError` for what goes wrong: a reply that cannot be read is never a verdict. `evaluate` is ``async def``
+    `JudgeError` for what goes wrong: a reply that cannot be read is never a verdict. `evaluate` is ``async def``
     or plain ``def``; a plain one runs in a thread.
     """
 

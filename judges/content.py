@@ -25,7 +25,7 @@ _HEDGES = frozenset(("likely", "probably", "most", "possibly", "well"))
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 _NUMBERS = {word: number for number, word in enumerate(_UNITS.split())}
 _NUMBERS |= {"seventeen": 17, "eighteen": 18, "nineteen": 19, "once": 1, "twice": 2, "thrice": 3, "dozen": 12}
-_NUMBERS |= {"single": 1, "couple": 2, "hundred": 100, "thousand": 1000}
+_NUMBERS |= {"single": 1, "hundred": 100, "thousand": 1000}
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _NUMBERS |= {word: 10 * tens for tens, word in enumerate(_TENS.split(), 2)}
 _SOURCE = (
@@ -50,6 +50,9 @@ _REFUSALS = re.compile(
             rf"^(?:nothing|none) (?:\w+ ){{0,4}}?{_SOURCE}\b",
             rf"\b{_SOURCE} (?:\w+ )?(?:do|does|did)(?: not|n't) (?:\w+ ){{0,2}}?{_SAYS}\b",
             rf"\b{_SOURCE} (?:has|have|holds?|contains?) no\b",
+            r"^(?:the |there is )?(?:\w+ )?information (?:\w+ ){0,4}?(?:is|was)(?: not|n't) (?:enough|sufficient)\b",
+            r"^(?:the )?information (?:\w+ )?is insufficient\b",
+            rf"^you (?:did|have|had)(?: not|n't) (?:\w+ )?{_SAYS}(?:ed)?\b",
             r"\bno (?:(?:specific|explicit|direct) )?mention of\b",
             r"\bnot (?:\w+ly )?(?:mentioned|specified|stated|provided|detailed)\b",
         )
@@ -57,12 +60,22 @@ _REFUSALS = re.compile(
 )
 
 
-_STEMMER = snowballstemmer.stemmer("porter")
+_ALSO = re.compile(
+    r"(?P<main>.+?)[.;]\s+(?P<other>[^.]+?)(?:\s*\([^)]*\))?\s+(?:is|are)\s+also\s+acceptable", re.IGNORECASE
+)
+_OR = re.compile(r"(?P<main>[^(]+)\(or (?P<other>[^)]+)\)", re.IGNORECASE)
+_SPAN_TOO = re.compile(
+    r"Answers ranging from (?P<first>\d{1,3}) \w+ to (?P<last>\d{1,3}) (?P<unit>\w+) are also acceptable", re.IGNORECASE
+)
+_CLAUSE = re.compile(r"[.,;:()]\s|[—–]| (?:but|and|though|although|because|so) ", re.IGNORECASE)  # noqa: RUF001  dashes as people write them
+REACH = 3
+"""Words with meaning that a negation reaches."""
 
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
-    stem: str = _STEMMER.stemWord(word)
+    # a stemmer of its own: one keeps the word that it works on, and judges work in several threads
+    stem: str = snowballstemmer.stemmer("porter").stemWord(word)
     return stem
 
 
@@ -127,6 +140,37 @@ def polarity(text: str) -> Polarity | None:
 def negated(text: str) -> bool:
     """Whether a text holds a word that denies."""
     return any(word in _NEGATIONS or word.endswith("n't") for word in words(text))
+
+
+def contradict(one: str, other: str) -> bool:
+    """Whether a word that the one denies is said by the other without denial."""
+    (denied, stated), (denied_too, stated_too) = _denied(one), _denied(other)
+    return bool((denied - denied_too) & (stated_too - denied_too) or (denied_too - denied) & (stated - denied))
+
+
+def _denied(text: str) -> tuple[set[str], set[str]]:
+    """The stems that a denial reaches, and the others: it reaches `REACH` of them, not beyond its clause."""
+    denied, stated = set[str](), set[str]()
+    for clause in _CLAUSE.split(text):
+        left = 0
+        for word in words(clause):
+            if word in _NEGATIONS or word.endswith("n't"):
+                left = REACH
+                continue
+            for stem in content(word):
+                (denied if left else stated).add(stem)
+                left = max(0, left - 1)
+    return denied, stated
+
+
+def alternatives(truth: str) -> list[str]:
+    """The ground truth, or each of those that it lets pass: "5 days. 6 days (...) is also acceptable." has two."""
+    if match := _SPAN_TOO.search(truth):
+        first, last, unit = int(match["first"]), int(match["last"]), match["unit"]
+        return [truth[: match.start()], *(f"{count} {unit}" for count in range(first, last + 1))]
+    if match := _ALSO.match(truth) or _OR.match(truth):
+        return [match["main"], match["other"]]
+    return [truth]
 
 
 def first_sentence(text: str) -> str:

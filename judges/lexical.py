@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from datetime import date, timedelta
 
 from judges.base import Judge
-from judges.content import content, first_sentence, first_words, is_refusal, negated, numbers, polarity, words
-from schema import Answer, Gold, Question, TimeExpression, TimeSpan, Verdict, find_times
+from judges.content import (
+    alternatives,
+    content,
+    contradict,
+    first_sentence,
+    first_words,
+    is_refusal,
+    negated,
+    numbers,
+    polarity,
+    words,
+)
+from llms.offline import TimeExpression, find_times
+from vocabulary import Answer, Gold, Question, TimeSpan, Verdict, has_unspaced
 
-LONGEST = 30
+LONGEST = 40
 """An answer is judged by this many of its first words (or as many as the ground truth has, if those are more).
 
-Recall alone rewards whoever pastes all that was found. At 30 words, pasting scores below answering; at 50 above it.
+Recall alone rewards an answer that pastes all that was found. At 40 words, pasting scores below answering.
 """
 
-ENOUGH = 1 / 3
+BRIEF = 9
+"""An answer is brief with at most this many words of its own, which the question does not hold.
+
+A brief answer has no room for details: what it misses of the ground truth it replaces by something else.
+"""
+
+ENOUGH, BRIEF_ENOUGH = 0.2, 0.35
 """The share of the ground truth's content that an answer must hold."""
 
-LIST_ENOUGH, ITEM_ENOUGH = 0.5, 0.4
+LIST_ENOUGH, BRIEF_LIST_ENOUGH, ITEM_ENOUGH = 1 / 3, 1 / 2, 1 / 2
 """The share of a list's items that an answer must hold, and of an item's content for it to be held."""
 
-ASKED_WEIGHT = 0.6
+ASKED_WEIGHT = 0.3
 """What a word of the ground truth counts for that the question holds already; 1 for the others."""
 
 PREFIX = 6
@@ -31,6 +51,14 @@ TIMES_READ = 3
 
 _COUNTING = re.compile(r"\bhow (?:many|much|often|long|old)\b", re.IGNORECASE)
 _UNIT = re.compile(r"\b(second|minute|hour|day|week|month|year|decade)s?\b", re.IGNORECASE)
+_AGE = re.compile(r"\b(?:how old|age)\b", re.IGNORECASE)
+_AFTERWORD = re.compile(r"(?<=\w)(?:[.;](?=\s)| for | \()")
+_COUNTED_WEEKS = re.compile(
+    r"(?:\d{1,2}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\s+weeks?\s+(?:before|prior\s+to|after)\b",
+    re.IGNORECASE,
+)
+_COMMA = re.compile(r",(?!\d{3}\b)")
+_ANY_DAY = date(2024, 1, 1)
 _ENUMERATION = re.compile(r"(?<!\S)\d{1,2}\.(?=\s)")
 _TIME_STEMS = frozenset(
     (
@@ -61,7 +89,7 @@ class LexicalJudge(Judge):
     """
 
     name = "lexical"
-    protocol = "lexical-v1"
+    protocol = "lexical-v2"
 
     def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict:
         """Grade `answer`; the explanation has the figures that decided."""
@@ -75,20 +103,49 @@ class LexicalJudge(Judge):
             return Verdict(label="wrong", explanation="The question cannot be answered, but an answer was given.")
         if refused:
             return Verdict(label="abstained", explanation="The answer declines, although the question can be answered.")
+        if has_unspaced(gold.ground_truth):
+            return _compare_whole(gold.ground_truth, hypothesis)
+        day = question.date.date() if question.date else None
         read = first_words(hypothesis, max(LONGEST, len(gold.ground_truth.split())))
-        right, explanation = _compare(question.text, gold.ground_truth, read)
+        compared = [_compare(question.text, truth, read, day) for truth in alternatives(gold.ground_truth)]
+        right, explanation = next((one for one in compared if one[0]), compared[0])
         return Verdict(label="correct" if right else "wrong", explanation=explanation)
 
 
-def _compare(question: str, truth: str, said: str) -> tuple[bool, str]:
+def _compare_whole(truth: str, said: str) -> Verdict:
+    """For a script without spaces: it does not separate words, so they are unknown here."""
+    held = _plain(truth) in _plain(said)
+    return Verdict(
+        label="correct" if held else "wrong",
+        explanation="This judge cannot read words of a script without spaces. The ground truth as a whole "
+        f"{'is' if held else 'is not'} in the answer.",
+    )
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
+
+
+def _compare(question: str, truth: str, said: str, day: date | None) -> tuple[bool, str]:
     if wanted := polarity(truth):
         return _compare_polarity(question, truth, said, wanted)
-    times = find_times(truth)
-    if times and not set(content(_without(truth, times))) - _TIME_STEMS:
-        return _compare_times([expression.span for expression in times], said)
-    if _COUNTING.search(question) and numbers(truth):
-        return _compare_numbers(truth, said)
+    if times := _times_alone(truth, said, day):
+        return _compare_times(times, said)
+    if numbers(truth) and (_COUNTING.search(question) or _is_a_number(truth)):
+        return _compare_numbers(question, truth, said)
     return _compare_content(question, truth, said)
+
+
+def _times_alone(truth: str, said: str, day: date | None) -> list[TimeSpan]:
+    """The times of a truth that says nothing else; a year that it leaves out is the answer's, or the question's."""
+    named = find_times(said)
+    anchor = named[0].span.start if named else day or _ANY_DAY
+    times = find_times(truth, anchor, relative=False)
+    return [] if set(content(_without(truth, times))) - _TIME_STEMS else [expression.span for expression in times]
+
+
+def _is_a_number(truth: str) -> bool:
+    return sum(not stem[:1].isdigit() for stem in content(_UNIT.sub(" ", truth))) <= 1
 
 
 def _without(text: str, expressions: tuple[TimeExpression, ...]) -> str:
@@ -108,25 +165,52 @@ def _compare_polarity(question: str, truth: str, said: str, wanted: str) -> tupl
 
 
 def _compare_times(wanted: list[TimeSpan], said: str) -> tuple[bool, str]:
-    heard = [expression.span for expression in find_times(said, wanted[0].start, relative=False)][:TIMES_READ]
+    anchor = wanted[0].start
+    if not find_times(said, anchor, relative=False):
+        said = f"in {said}"  # "December" alone is a month where a time is looked for
+    heard = [_exact(said, expression) for expression in find_times(said, anchor, relative=False)][:TIMES_READ]
     if not heard:
         return False, f"The answer names no time; the ground truth is {_listed(wanted)}."
-    right = all(any(span.covers(other) for other in heard) for span in wanted)
+    right = all(any(_means(span, other) for other in heard) for span in wanted)
     return right, f"The answer's time {_listed(heard)} {'is' if right else 'is not'} within {_listed(wanted)}."
+
+
+def _exact(text: str, expression: TimeExpression) -> TimeSpan:
+    """The time of an expression; "three weeks before 11 March 2025" is a day, though it may be said of a week."""
+    if not _COUNTED_WEEKS.match(text, expression.start):
+        return expression.span
+    day = expression.span.start + timedelta(days=expression.span.days // 2)
+    return TimeSpan(day, day, "day")
+
+
+def _means(wanted: TimeSpan, heard: TimeSpan) -> bool:
+    """Whether `heard` lies within `wanted`, or is a week that shares most of its days with that week."""
+    shared = (min(wanted.end, heard.end) - max(wanted.start, heard.start)).days + 1
+    weeks = wanted.precision == "week" and heard.days <= wanted.days + 1
+    return wanted.covers(heard) or (weeks and heard.days >= 5 and shared > heard.days / 2)
 
 
 def _listed(spans: list[TimeSpan]) -> str:
     return " and ".join(map(str, spans))
 
 
-def _compare_numbers(truth: str, said: str) -> tuple[bool, str]:
-    """Counts of an answer: its dates and the numbers that only enumerate a list are none."""
-    wanted = numbers(truth)
+def _compare_numbers(question: str, truth: str, said: str) -> tuple[bool, str]:
+    """Counts of an answer: its dates and the numbers that only enumerate a list are none.
+
+    The unit may be left out where the question has it: "three" to "How many years?" and to "How old?".
+    """
+    counted = _AFTERWORD.split(truth)[0]
+    wanted = numbers(counted) or numbers(truth)
     heard = numbers(_ENUMERATION.sub(" ", _without(said, find_times(said))))
-    units = {unit.lower() for unit in _UNIT.findall(truth)}
-    right = wanted <= heard and (not units or bool(units & {unit.lower() for unit in _UNIT.findall(said)}))
+    units, named = _units(counted), _units(said)
+    implied = _units(question) | ({"year"} if _AGE.search(question) else set())
+    right = wanted <= heard and (not units or bool(units & named) or (not named and units <= implied))
     figures = ", ".join(f"{number:g}" for number in sorted(heard)) or "no number"
     return right, f"The ground truth counts {truth.strip()!r}; the answer has {figures}."
+
+
+def _units(text: str) -> set[str]:
+    return {unit.lower() for unit in _UNIT.findall(text)}
 
 
 def _compare_content(question: str, truth: str, said: str) -> tuple[bool, str]:
@@ -136,13 +220,15 @@ def _compare_content(question: str, truth: str, said: str) -> tuple[bool, str]:
     if held is None:
         same = words(truth) == words(said)
         return same, f"The answer {'repeats' if same else 'does not repeat'} the ground truth {truth.strip()!r}."
-    if negated(truth) != negated(first_sentence(said)):
-        return False, "One of the ground truth and the answer denies, the other does not."
-    items = [share for share in (_recall(question, item, said) for item in truth.split(",")) if share is not None]
+    if contradict(truth, first_sentence(said)):
+        return False, "One of the ground truth and the answer denies what the other says."
+    brief = len(set(content(said)) - set(content(question))) <= BRIEF
+    items = [share for share in (_recall(question, item, said) for item in _COMMA.split(truth)) if share is not None]
     if len(items) > 1:
-        found = sum(share >= ITEM_ENOUGH for share in items)
-        return found / len(items) >= LIST_ENOUGH, f"The answer holds {found} of {len(items)} items of the ground truth."
-    return held >= ENOUGH, f"The answer holds {held:.0%} of the ground truth's content; {ENOUGH:.0%} is enough."
+        found, enough = sum(share >= ITEM_ENOUGH for share in items), BRIEF_LIST_ENOUGH if brief else LIST_ENOUGH
+        return found / len(items) >= enough, f"The answer holds {found} of {len(items)} items of the ground truth."
+    enough = BRIEF_ENOUGH if brief else ENOUGH
+    return held >= enough, f"The answer holds {held:.0%} of the ground truth's content; {enough:.0%} is enough."
 
 
 def _recall(question: str, truth: str, said: str) -> float | None:

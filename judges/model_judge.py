@@ -8,8 +8,8 @@ from pathlib import Path
 
 from judges.base import Judge
 from judges.protocols import Grade, find_protocol
-from llms import BatchedChat, ChatMessage, ChatModel, Completion, open_chat, resolve
-from schema import Answer, ConfigurationError, Gold, JudgeError, ModelError, Question, ReplyError, Usage, Verdict
+from llms.clients import BatchedChat, ChatMessage, ChatModel, Completion, ModelOptions, open_chat, resolve
+from vocabulary import Answer, ConfigurationError, Gold, JudgeError, ModelError, Question, ReplyError, Usage, Verdict
 
 FAMILY_MODELS = {"openai": "gpt-5.4-mini", "anthropic": "claude-haiku-5-5", "google": "gemini-3.5-flash"}
 """The models that ``--judge openai`` and the like stand for: a current one of each family, cheap to ask often."""
@@ -18,7 +18,7 @@ MAX_TOKENS = 2_048
 """Of a reply: a verdict takes about 80, but models on servers of one's own may count what they think before it too."""
 
 UNDECIDED = "by benchmark"
-"""The protocol of a judge that has not been told yet what it grades."""
+"""The protocol of a judge whose benchmark is not known yet."""
 
 _REMINDER = """
 
@@ -29,30 +29,40 @@ then "verdict"."""
 class ModelJudge(Judge):
     """Grades by what the language model `name` replies to the protocol's messages.
 
-    `name` is any that `llms.open_chat` takes, or one of `FAMILY_MODELS`; `chat` is the model itself where there is one
-    already. A reply that cannot be read as a verdict is asked for once more, and is then a `schema.JudgeError`.
+    `name` is any that `open_chat` takes with `options`, or one of `FAMILY_MODELS`; `chat` is the model itself where
+    there is one already. A reply that cannot be read as a verdict is asked for once more, and is then a `JudgeError`.
     Siblings that `for_protocol` makes share one client, and closing one of them closes it for all.
 
-    Raises `schema.UnknownNameError` for a name that nothing has, `schema.ConfigurationError` if its key is missing.
+    Raises `UnknownNameError` for a name that nothing has, `ConfigurationError` if its key is missing.
     """
 
-    def __init__(self, name: str, protocol: str = "", *, chat: ChatModel | None = None) -> None:
+    reply = Grade
+    """What the model is asked for."""
+
+    def __init__(
+        self, name: str, protocol: str = "", *, chat: ChatModel | None = None, options: ModelOptions | None = None
+    ) -> None:
         found = resolve(FAMILY_MODELS.get(name, name))
         self.name = name
         self.model = found.model
         self.priced_by = found.priced_by
         self._protocol = find_protocol(protocol) if protocol else None
         self.protocol = self._protocol.id if self._protocol else UNDECIDED
-        self._client = _Client(chat or open_chat(FAMILY_MODELS.get(name, name)))
+        self._client = _Client(chat or open_chat(FAMILY_MODELS.get(name, name), options))
+
+    @property
+    def chat(self) -> ChatModel:
+        """The model behind it, the same for all siblings."""
+        return self._client.chat
 
     def for_protocol(self, protocol: str) -> ModelJudge:
-        """The same model by other rules, over the same client; raises `schema.UnknownNameError`."""
+        """The same model by other rules, over the same client; raises `UnknownNameError`."""
         found, sibling = find_protocol(protocol), copy(self)
         vars(sibling).update(_protocol=found, protocol=found.id)
         return sibling
 
     def in_batches(self, record: Path) -> ModelJudge:
-        """The same over its vendor's batch endpoint; raises `schema.ConfigurationError` if there is none.
+        """The same over its vendor's batch endpoint; raises `ConfigurationError` if there is none.
 
         `record` is the file that batches are written down in.
         """
@@ -102,18 +112,18 @@ class ModelJudge(Judge):
         except ReplyError as error:
             raise JudgeError(f"judge {self.name}: neither of two replies can be read as a verdict: {error}") from error
         except ModelError as error:
-            told = f"judge {self.name}: {error}"
-            raise JudgeError(told, transient=error.transient, retry_after=error.retry_after) from error
+            message = f"judge {self.name}: {error}"
+            raise JudgeError(message, transient=error.transient, retry_after=error.retry_after) from error
 
     async def _ask(self, messages: Sequence[ChatMessage]) -> tuple[Grade, Completion[Grade]]:
-        completion = await self._client.chat.complete(messages, max_tokens=MAX_TOKENS, reply=Grade)
+        completion = await self._client.chat.complete(messages, max_tokens=MAX_TOKENS, reply=self.reply)
         if completion.parsed is None:
             raise ReplyError(f"no object in the reply {completion.text!r:.200}")
         return completion.parsed, completion
 
 
 class _Client:
-    """A model that several judges ask; closed once, whoever is the first to close it."""
+    """A model that several judges ask; closed once."""
 
     def __init__(self, chat: ChatModel) -> None:
         self.chat = chat

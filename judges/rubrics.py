@@ -1,6 +1,6 @@
 """The rules that answers are graded by, each for one kind of question; `judges.protocols` says which is used when.
 
-Whoever changes a word of a rubric or of `INSTRUCTIONS` raises the version of every protocol that uses it: two
+A change to a rubric or to `INSTRUCTIONS` requires a new version of every protocol that uses it: two
 accuracies compare only under the same words.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
 
-from schema import Answer, Question, SearchResult
+from vocabulary import Answer, Question, SearchResult
 
 
 class Answerer(ABC):
@@ -15,7 +15,7 @@ class Answerer(ABC):
     it. `prompt` names the answer prompt and its version, "" where there is none. `concurrency` is how many calls it
     bears at once, None for as many as are in flight. `priced_by` names who sells its model
     ("openai", "anthropic", "google"), None where nobody does or nobody knows. Making one opens nothing: a client is
-    opened by `open` or the first call. Raise `schema.ModelError` for what goes wrong. `answer` is ``async def`` or
+    opened by `open` or the first call. Raise `ModelError` for what goes wrong. `answer` is ``async def`` or
     plain ``def``; a plain one runs in a thread.
     """
 
@@ -30,6 +30,11 @@ class Answerer(ABC):
         """The same model with the answer prompt of a family of benchmarks (`bench.base.Benchmark.family`)."""
         del family
         return self
+
+    def reads(self, results: Sequence[SearchResult]) -> str | None:
+        """All that an answer takes from `results`, as text; None if that may be anything of them."""
+        del results
+        return None
 
     @abstractmethod
     def answer(self, question: Question, results: Sequence[SearchResult]) -> Answer | Awaitable[Answer]:

@@ -1,11 +1,11 @@
 """The memory systems under test, and the baselines that they must beat. One file each."""
 
 from providers.base import Capabilities, Ceiling, Limits, Provider, ProviderSettings
-from schema import find_class
+from registry import find_class
 
 
 def find_provider(name: str) -> type[Provider]:
-    """The provider class of that name or dotted path; raises `schema.UnknownNameError`."""
+    """The provider class of that name or dotted path; raises `UnknownNameError`."""
     return find_class("provider", name, Provider, "providers")
 
 

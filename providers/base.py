@@ -10,7 +10,8 @@ from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from schema import Gold, Question, SearchResult, Session
+from net import CallLimits
+from vocabulary import Gold, Question, SearchResult, Session
 
 T = TypeVar("T")
 MaybeAwaitable: TypeAlias = "T | Awaitable[T]"
@@ -18,22 +19,25 @@ MaybeAwaitable: TypeAlias = "T | Awaitable[T]"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a provider can bear.
+class Limits(CallLimits):
+    """What a provider can bear: `net.CallLimits` with `concurrency`, `per_minute` and `scope`, and what follows.
 
-    `concurrency` is how many calls may be under way at once and `per_minute` how many may begin in a minute; None is
-    no limit. They hold for the whole run, over all workers, unless `scope` is "process": for an engine that runs inside
-    each worker. `sessions` is how many sessions of one container may be ingested at once: 1 keeps their order.
-    `containers` is "one-process" for an engine whose store of a container only one process may have open: all questions
-    of a container then go to one worker. `indexing_timeout` is in seconds.
+    `sessions` is how many sessions of one container may be ingested at once: 1 keeps their order. `containers` is
+    "one-process" for an engine whose store of a container only one process may have open: all questions of a container
+    then go to one worker. `indexing_timeout` is in seconds.
     """
 
-    concurrency: int | None = None
-    per_minute: float | None = None
-    scope: Literal["run", "process"] = "run"
     sessions: int = 1
     containers: Literal["shared", "one-process"] = "shared"
     indexing_timeout: float = 600.0
+
+    @property
+    def indexing_end(self) -> float:
+        """When others stop waiting for `Provider.await_indexing`, in seconds.
+
+        A provider that ends the wait by itself, after `indexing_timeout`, can say what it waited for: it comes first.
+        """
+        return self.indexing_timeout * 1.05 + 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Provider(ABC):
     process. `workspace` is a folder that this provider has to itself for the run and that outlives the process: several
     workers use it at once.
 
-    A container holds the sessions of one haystack, and nothing of another. Raise `schema.ProviderError` (with
+    A container holds the sessions of one haystack, and nothing of another. Raise `ProviderError` (with
     ``transient=True`` where another attempt may succeed) for what goes wrong.
 
     `version` is this adapter's own, `api` the generation of the service's interface or of the engine that it drives.
@@ -89,7 +93,7 @@ class Provider(ABC):
         """Call it with a number of seconds where the service says that it wants no calls for so long."""
 
     def check(self) -> MaybeAwaitable[None]:  # noqa: B027  usable unless overridden
-        """Raise `schema.ProviderError` if the service cannot be used, as with a key that it does not know.
+        """Raise `ProviderError` if the service cannot be used, as with a key that it does not know.
 
         Asked once before anything is ingested. It stores nothing and costs nothing.
         """
@@ -110,9 +114,9 @@ class Provider(ABC):
         """Remove `container` and all that is in it; nothing happens if there is none."""
 
     def answer_prompt(self, question: Question, results: Sequence[SearchResult]) -> str | None:
-        """All that an answering model is told, for a provider with a prompt of its own; None for the shared one.
+        """The whole prompt of the answering model, for a provider with a prompt of its own; None for the shared one.
 
-        Asked for only under ``--answer-prompt provider``. `results` are what `search` gave, best first, as far as
+        Used only under ``--answer-prompt provider``. `results` are what `search` gave, best first, as far as
         ``--context-tokens`` allows. Plain ``def``, and quick: it puts text together and asks nobody. Change `version`
         with the wording.
         """

@@ -9,16 +9,11 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from reports.listing import Overview, Wanted, clock, failures, newest_run, overview
-from reports.model import report_schema
-from reports.runs import list_runs, open_run
-from reports.story import full_story, short_story
-from schema import CheckpointError, ConfigurationError, MemoryBenchError
+from vocabulary import MemoryBenchError, usual_runs_dir
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,12 +25,18 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit status."""
-    chosen = _argument_parser().parse_args(arguments)
+    parser = _argument_parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help()
+        return 0
+    from reports.show.commands import lines_of
+
     try:
-        for line in _lines(chosen):
+        for line in lines_of(chosen):
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has read enough, as in `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
@@ -47,29 +48,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _argument_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m reports", description="The runs: which there are, how far they are, what failed.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     where = _Parser(add_help=False)
     where.add_argument(
         "--runs-dir",
         type=Path,
         metavar="DIR",
-        default=Path(os.environ.get("MEMORYBENCH_RUNS_DIR") or "runs"),
-        help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or runs)",
+        default=usual_runs_dir(),
+        help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or %(default)s)",
     )
     which = _Parser(add_help=False)
     which.add_argument("run", metavar="RUN", help="a run's id, or last for the one that was begun last")
     commands.add_parser("list", parents=[where], help="all runs, a line each")
     commands.add_parser("status", parents=[which, where], help="how far a run is, also while it is going on")
-    told = commands.add_parser(
+    shown = commands.add_parser(
         "show-failures", parents=[which, where], help="the stories of what was not answered right, and of errors"
     )
-    told.add_argument("--limit", type=_count, metavar="N", help="only the first N")
-    told.add_argument("--type", metavar="TYPE", help="only questions of this type")
-    told.add_argument("--provider", metavar="NAME", help="only this provider's")
-    told.add_argument("--question", metavar="ID", help="only this question, whatever became of it")
-    told.add_argument("--errors-only", action="store_true", help="only questions that ended in an error")
-    told.add_argument("--full", action="store_true", help="all search results, and nothing cut")
-    commands.add_parser("schema", help="the JSON Schema of report.json")
+    shown.add_argument("--limit", type=_count, metavar="N", help="only the first N")
+    shown.add_argument("--type", metavar="TYPE", help="only questions of this type")
+    shown.add_argument("--provider", metavar="NAME", help="only this provider's")
+    shown.add_argument("--question", metavar="ID", help="only this question, whatever became of it")
+    shown.add_argument("--errors-only", action="store_true", help="only questions that ended in an error")
+    shown.add_argument("--full", action="store_true", help="all search results, and nothing cut")
+    schema = commands.add_parser("schema", help="the JSON Schema of report.json, or of results.jsonl")
+    schema.add_argument("file", nargs="?", choices=("report.json", "results.jsonl"), default="report.json")
     return parser
 
 
@@ -77,125 +79,6 @@ def _count(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
     return int(text)
-
-
-def _lines(chosen: argparse.Namespace) -> Iterator[str]:
-    if chosen.command == "schema":
-        yield report_schema().rstrip("\n")
-        return
-    if not chosen.runs_dir.is_dir():
-        raise ConfigurationError(f"there is no folder {chosen.runs_dir}: pytest bench makes runs/, or name --runs-dir.")
-    if chosen.command == "list":
-        yield from _list(chosen.runs_dir)
-        return
-    run_id = newest_run(chosen.runs_dir) if chosen.run == "last" else chosen.run
-    if chosen.command == "status":
-        yield from _status(overview(chosen.runs_dir, run_id))
-    else:
-        yield from _failures(chosen, run_id)
-
-
-def _list(runs_dir: Path) -> Iterator[str]:
-    found, unreadable = [], []
-    for run_id in list_runs(runs_dir):
-        try:
-            found.append(overview(runs_dir, run_id))
-        except CheckpointError as error:
-            unreadable.append(f"{run_id}: {' '.join(str(error).split())}")
-    rows: list[tuple[str, ...]] = [("RUN", "BEGUN (UTC)", "STATE", "PROVIDERS", "BENCHMARKS", "DONE", "ACCURACY")]
-    rows += [_row(run) for run in sorted(found, key=lambda run: run.run.started)]
-    if found:
-        yield from _table(rows)
-    elif not unreadable:
-        yield f"no runs in {runs_dir}: pytest bench makes one"
-    yield from unreadable
-
-
-def _row(run: Overview) -> tuple[str, ...]:
-    selected = sum(pair.selected for pair in run.pairs)
-    done = sum(pair.done.get(run.run.until, 0) for pair in run.pairs)
-    accuracies = " / ".join("-" if pair.accuracy is None else f"{pair.accuracy:.3f}" for pair in run.pairs)
-    if run.state != "finished" and any(pair.accuracy is not None for pair in run.pairs):
-        accuracies += " so far"
-    return (
-        run.run.id,
-        clock(run.run.started),
-        run.state,
-        ", ".join(dict.fromkeys(pair.provider for pair in run.pairs)) or "-",
-        ", ".join(dict.fromkeys(pair.benchmark for pair in run.pairs)) or "-",
-        f"{done}/{selected}",
-        accuracies or "-",
-    )
-
-
-def _status(run: Overview) -> Iterator[str]:
-    record = run.run
-    yield f"run {record.id}: {run.state}"
-    ended = f", finished {clock(record.finished)}" if record.finished else ""
-    yield f"  begun {clock(record.started)} UTC{ended}"
-    yield (
-        f"  until {record.until}, top-k {record.top_k}, answering model {record.answerer.name}, judge "
-        f"{record.judge.name} ({record.judge.protocol}), isolation by {record.isolation}"
-    )
-    if record.sampled:
-        yield f"  not the whole benchmark: {record.sampled}"
-    if record.second_look_at:
-        yield f"  a second look at what was wrong in run {record.second_look_at}"
-    yield ""
-    phases = list(dict.fromkeys(phase for pair in run.pairs for phase in pair.done))
-    headings = {"ingest": "INGESTED", "search": "SEARCHED", "answer": "ANSWERED", "judge": "JUDGED"}
-    rows: list[tuple[str, ...]] = [
-        ("PROVIDER", "BENCHMARK", "CONTAINERS", "SELECTED", *(headings[phase] for phase in phases), "CORRECT", "ERRORS")
-    ]
-    for pair in run.pairs:
-        done = [str(pair.done[phase]) for phase in phases]
-        ready = f"{pair.containers_ready}/{pair.containers}"
-        right = str(pair.correct) if "judge" in pair.done else "-"
-        rows.append((pair.provider, pair.benchmark, ready, str(pair.selected), *done, right, str(pair.errors)))
-    yield from _table(rows) if run.pairs else ["nothing is selected yet"]
-    for provider, told in run.conformance.items():
-        yield f"conformance of {provider}: {told}"
-    if run.faults:
-        yield ""
-        yield "errors"
-    for fault in run.faults:
-        where = f"{fault.provider} on {fault.benchmark}"
-        yield f"  {where}: {fault.count} {fault.type} in {fault.phase}, such as {fault.question}: {fault.message}"
-    yield ""
-    yield "worked on (UTC)"
-    for number, work in enumerate(run.invocations, start=1):
-        last = number == len(run.invocations)
-        if work.ended is not None:
-            until = f"{clock(work.ended)} ({work.ended - work.started:.1f} s)"
-        else:
-            until = "still running" if last and run.state == "running" else "killed"
-        yield f"  {clock(work.started)} to {until}: {work.command}"
-    if run.state in ("killed", "unfinished"):
-        yield ""
-        yield f"to finish it: pytest --lf if it was the last run, or its command with --run-id {record.id}"
-
-
-def _failures(chosen: argparse.Namespace, run_id: str) -> Iterator[str]:
-    checkpoint = open_run(chosen.runs_dir, run_id)
-    try:
-        wanted = Wanted(chosen.type, chosen.provider, chosen.question, chosen.errors_only)
-        shown = 0
-        for record in islice(failures(checkpoint, wanted), chosen.limit):
-            if shown:
-                yield ""
-            yield full_story(record) if chosen.full else short_story(record)
-            shown += 1
-        if not shown:
-            what = "ended in an error" if chosen.errors_only else "was answered wrongly or ended in an error"
-            yield f"run {run_id}: nothing of what was asked for {what}"
-    finally:
-        checkpoint.close()
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 if __name__ == "__main__":

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from tests.processes import run as run_process
+from tests.repository import ROOT
+
+PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "RELEASING", "SECURITY")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 
@@ -29,12 +31,10 @@ class Option(NamedTuple):
 @pytest.fixture(scope="module")
 def help_text() -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMORYBENCH_")}
-    result = subprocess.run(
+    result = run_process(
         [sys.executable, "-m", "pytest", "--help"],
         cwd=ROOT,
         env=environment | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
         check=True,
     )
     return result.stdout
@@ -64,23 +64,23 @@ def table_of_options() -> dict[str, tuple[str, ...]]:
 
 
 def test_every_option_is_told_with_its_default(help_text: str) -> None:
-    options, told = own_options(help_text), table_of_options()
+    options, message = own_options(help_text), table_of_options()
     assert len(options) > 15
-    assert {name for name in told if name.startswith("--")} == set(options)
+    assert {name for name in message if name.startswith("--")} == {*options, "--strict"}  # which is pytest's own
     shown = {"--show-wrong": "0"}  # its help names no default
     wrong = {
-        name: (option.default, told[name][2])
+        name: (option.default, message[name][2])
         for name, option in options.items()
-        if (option.default or shown.get(name, "")) != told[name][2]
+        if (option.default or shown.get(name, "")) != message[name][2]
     }
     assert wrong == {}, "the default is, docs/running.md says"
 
 
 def test_every_option_is_told_with_its_variable_and_key(help_text: str) -> None:
     keys = set(re.findall(r"^  (memorybench_\w+) \(", help_text, flags=re.MULTILINE))
-    told = table_of_options()
-    assert {key for _variable, key, _default in told.values() if key} == keys
-    for name, (variable, key, _default) in told.items():
+    message = table_of_options()
+    assert {key for _variable, key, _default in message.values() if key} == keys
+    for name, (variable, key, _default) in message.items():
         if key:
             assert variable == key.upper()
             assert name in (variable, "--" + key.removeprefix("memorybench_").replace("_", "-"))
@@ -89,12 +89,10 @@ def test_every_option_is_told_with_its_variable_and_key(help_text: str) -> None:
 def test_the_variables_and_keys_are_obeyed() -> None:
     command = [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", "--collect-only", "-p", "no:cacheprovider"]
     by_key = ["-o", "memorybench_in_flight=5", "-o", "memorybench_top_k=9", "-o", "memorybench_provider=none oracle"]
-    result = subprocess.run(
+    result = run_process(
         [*command, *by_key, "--in-flight=4"],
         cwd=ROOT,
         env=os.environ | {"MEMORYBENCH_TOP_K": "7", "MEMORYBENCH_IN_FLIGHT": "6"},
-        capture_output=True,
-        text=True,
         check=True,
     )
     assert "providers none, oracle" in result.stdout
@@ -126,7 +124,7 @@ def test_options_in_commands_exist(page: str, help_text: str) -> None:
 @pytest.mark.parametrize("page", TEXTS)
 def test_modules_and_files_in_commands_exist(page: str) -> None:
     for words in commands(TEXTS[page]):
-        if words[1:2] == ["-m"] and "python" in words[0]:
+        if words[1:2] == ["-m"] and "python" in words[0] and (ROOT / words[2].partition(".")[0]).is_dir():
             module = words[2]
             found = importlib.util.find_spec(f"{module}.__main__" if (ROOT / module).is_dir() else module)
             assert found, shlex.join(words)
@@ -136,17 +134,18 @@ def test_modules_and_files_in_commands_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", TEXTS)
-def test_subcommands_exist(page: str) -> None:
+def test_subcommands_exist(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     for words in commands(TEXTS[page]):
         for module in ("bench", "judges", "reports"):
             if words[1:3] != ["-m", module] or len(words) < 4:
                 continue
             for subcommand in words[3].split("|"):
-                command = [sys.executable, "-m", module, subcommand, "--help"]
-                shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-                assert shown.returncode == 0, shlex.join(words) + shown.stderr
+                with pytest.raises(SystemExit) as ended:
+                    importlib.import_module(f"{module}.__main__").main([subcommand, "--help"])
+                shown = capsys.readouterr().out
+                assert ended.value.code == 0, shlex.join(words)
                 for word in words[4:]:
-                    assert not word.startswith("--") or word.partition("=")[0] in shown.stdout, shlex.join(words)
+                    assert not word.startswith("--") or word.partition("=")[0] in shown, shlex.join(words)
 
 
 @pytest.mark.parametrize("page", TEXTS)
@@ -180,13 +179,29 @@ def test_commands_are_found_in_every_form() -> None:
     ]
 
 
-def test_readme_is_short_and_leads_to_every_page() -> None:
+def test_readme_is_short_and_begins_with_what_is_needed() -> None:
     readme = TEXTS["README.md"]
     assert len(readme.splitlines()) < 200
-    for page in TEXTS:
-        folder, _, name = page.removeprefix("docs/").rpartition("/")
-        by = TEXTS[f"docs/{folder}.md"] if folder else readme  # the pages of a folder stand on the page of its name
-        link = f"({folder}/{name})" if folder else f"({page})"
-        assert page == "README.md" or link in by, f"nothing leads to {page}"
-    first = [words for words in commands(readme) if words[0] == "make"][:2]
-    assert first == [["make", "bench"], ["make", "test"]]
+    first = "\n".join(readme.splitlines()[:40])
+    assert [words for words in commands(first) if words[0] == "make"] == [["make", "bench"], ["make", "test"]]
+    assert "```text" in first
+    assert "--provider mem0" in first
+    assert "--fail-under" in first
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_something_leads_to_every_page(page: str) -> None:
+    folder, _, name = page.removeprefix("docs/").rpartition("/")
+    if not page.startswith("docs/"):
+        assert page == "README.md" or f"({page})" in TEXTS["README.md"]
+    elif folder:  # the pages of a folder stand on the page of its name, or on its README
+        by = TEXTS.get(f"docs/{folder}.md") or TEXTS[f"docs/{folder}/README.md"]
+        assert name == "README.md" or f"({folder}/{name})" in by or f"({name})" in by
+    else:
+        assert page == "docs/index.md" or f"({name})" in TEXTS["docs/index.md"]
+
+
+def test_the_front_pages_lead_to_each_other() -> None:
+    readme, index = TEXTS["README.md"], TEXTS["docs/index.md"]
+    assert "(docs/index.md)" in readme
+    assert "(decisions/README.md)" in index

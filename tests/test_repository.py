@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,7 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.processes import run as run_process
+from tests.repository import ROOT
+
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -51,9 +53,7 @@ def test_an_old_python_is_refused_with_the_way_out(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     for target in ("bench", "test"):
-        result = subprocess.run(
-            ["make", target, f"PYTHON={old}"], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False
-        )
+        result = run_process(["make", target, f"PYTHON={old}"], cwd=tmp_path, env=clean())
         assert result.returncode != 0
         assert f"MemoryBench needs Python 3.11 or newer; {old} is Python 3.9.1" in result.stderr
         assert "PYTHON=python3.12" in result.stderr
@@ -67,3 +67,31 @@ def test_ci_script_can_be_run() -> None:
 def clean() -> dict[str, str]:
     """The environment without what a `make` above this test handed down."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
+def test_no_test_of_the_suite_s_own_is_run_again() -> None:
+    marked = [path for path in (ROOT / "tests").rglob("test_*.py") if "mark." + "flaky" in path.read_text("utf-8")]
+    assert marked == [], "mend the race that it shows"
+
+
+def test_quick_tests_make_no_whole_runs_but_those_that_are_marked() -> None:
+    rooms = ["tests/bench/plugin/test_outcomes.py", "tests/providers/engines/test_exclusive_stores.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *rooms,
+        "-m",
+        "not long",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    chosen = [
+        line.partition("::")[2].partition("[")[0] for line in run_process(command).stdout.splitlines() if "::" in line
+    ]
+    assert set(chosen) == {
+        "test_there_are_all_kinds_of_outcomes_to_speak_of",  # no fixture `suite`
+        "test_each_question_is_told_of_in_one_line",  # marked
+    }

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import BenchmarkConfig, build_benchmark_config
-from bench.config import ENVIRONMENT_PREFIX, option_name
-from schema import ConfigurationError
+from bench.config import ENVIRONMENT_PREFIX, BenchmarkConfig, build_benchmark_config, option_name
+from vocabulary import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +42,13 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
         assert field.description, name
         assert option_name(name) == "--" + name.replace("_", "-")
         default = field.get_default()
-        words = {"until": "search", "retry_from": "search", "isolation": "question", "answer_prompt": "provider"}
+        words = {
+            "until": "search",
+            "retry_from": "search",
+            "isolation": "question",
+            "answer_prompt": "provider",
+            "part": "tune",
+        }
         text = words.get(name, "12")
         text = samples.get(type(default), text)
         monkeypatch.setenv(ENVIRONMENT_PREFIX + name.upper(), text)
@@ -52,7 +57,7 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"topk": 3}, "unknown option 'topk'. Known: provider, provider_option, answering_model,"),
         ({"top_k": 0}, "--top-k 0: input should be greater than or equal to 1"),
@@ -63,8 +68,8 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
         ({"sample": -1, "limit": 0}, "; "),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_value(options: dict[str, object], told: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(told)) as refused:
+def test_what_does_not_fit_is_refused_with_its_value(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as refused:
         build_benchmark_config(**options)
     assert "\n" not in str(refused.value)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import build_benchmark_config, run_benchmark
+from bench.config import build_benchmark_config
+from bench.run import run_benchmark
+from reports.report import read_lines
 
 
 def size(speaker: str, text: str, caption: str | None) -> int:
@@ -27,7 +29,7 @@ def test_context_is_what_was_found_by_what_was_said(tmp_path: Path, data_folder:
         )
         for sample in json.loads((data_folder / "locomo" / "locomo10.json").read_text())
     }
-    lines = [json.loads(line) for line in ended.jsonl.read_text().splitlines()]
+    lines = list(read_lines(ended.jsonl.parent))
     assert {line["cluster"] for line in lines} == {"conv-26", "conv-30"}
     found = [sum(math.ceil(len(result["text"]) / 4) for result in line["results"]) for line in lines]
     shares = [tokens / said[line["cluster"]] for tokens, line in zip(found, lines, strict=True)]

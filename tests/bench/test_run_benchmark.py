@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_bench import Bench, World
 
-from bench import BenchmarkConfig, RunProgress, build_benchmark_config, run_benchmark
-from bench.run import metrics_of
-from reports import Report
-from reports.model import without_clock_fields
-from schema import ConfigurationError, ProviderError, UnknownNameError
+from bench.config import BenchmarkConfig, build_benchmark_config
+from bench.run import RunProgress, metrics_of, run_benchmark
+from reports.report import Report
+from reports.report.model import without_clock_fields
+from tests.bench.pipeline.small_bench import Bench, World
+from tests.processes import run as run_process
+from tests.repository import ROOT
+from vocabulary import ConfigurationError, ProviderError, UnknownNameError
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = {"synthetic_sessions": 30, "synthetic_questions": 20}
 
 
 def small_config(bench: Bench, **options: object) -> BenchmarkConfig:
     return build_benchmark_config(
-        provider=[bench.provider], answering_model="small_bench:Reader", judge="small_bench:Grader",
-        runs_dir=bench.runs_dir, **options,
-    )  # fmt: skip
+        provider=[bench.provider],
+        answering_model="tests.bench.pipeline.small_bench:Reader",
+        judge="tests.bench.pipeline.small_bench:Grader",
+        runs_dir=bench.runs_dir,
+        **options,
+    )
 
 
 # --- the same numbers ----------------------------------------------------------------------------------------------
@@ -37,16 +41,16 @@ def test_its_report_is_that_of_pytest_to_the_last_digit(tmp_path: Path) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MEMORYBENCH_", "PYTEST_"))
     }
-    under_pytest = subprocess.run(
+    under_pytest = run_process(
         [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", *providers, *options,
          "--sample", "3", "--runs-dir", tmp_path, "--run-id", "pytest", "-p", "no:cacheprovider"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=environment,
     )  # fmt: skip
     assert under_pytest.returncode in (0, 1), under_pytest.stdout + under_pytest.stderr
     config = build_benchmark_config(provider=["bm25", "none"], sample=3, runs_dir=tmp_path, run_id="program", **SIZE)
     result = run_benchmark(config, "synthetic")
     assert result.jsonl == tmp_path / "program" / "results.jsonl"
-    reports = {}
+    reports: dict[str, Any] = {}  # Any: parsed JSON
     for name in ("pytest", "program"):
         reports[name] = without_clock_fields(json.loads((tmp_path / name / "report.json").read_text()))
         reports[name]["run"] |= {"id": None, "command": None}
@@ -103,11 +107,11 @@ def test_progress_is_told_once_for_each_question(tmp_path: Path) -> None:
             raise ProviderError("answered 500")
 
     bench = Bench(World(on_search=fail), tmp_path)
-    told: list[RunProgress] = []
-    result = run_benchmark(small_config(bench), "small_bench:Loaded", progress=told.append)
-    assert [(progress.done, progress.total) for progress in told] == [(number, 12) for number in range(1, 13)]
-    assert [progress.errors for progress in told] == [0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]
-    assert told[-1] == RunProgress(12, 12, 10, 2)
+    detail: list[RunProgress] = []
+    result = run_benchmark(small_config(bench), "tests.bench.pipeline.small_bench:Loaded", progress=detail.append)
+    assert [(progress.done, progress.total) for progress in detail] == [(number, 12) for number in range(1, 13)]
+    assert [progress.errors for progress in detail] == [0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]
+    assert detail[-1] == RunProgress(12, 12, 10, 2)
     (report,) = result.report.results
     assert (report.questions.selected, report.questions.correct, report.questions.errors) == (12, 10, 2)
     assert {error.question_id for error in report.errors} == {"q002-even", "q007-odd"}
@@ -116,13 +120,13 @@ def test_progress_is_told_once_for_each_question(tmp_path: Path) -> None:
 def test_a_run_that_is_called_again_by_its_id_asks_nothing(tmp_path: Path) -> None:
     world = World()
     config = small_config(Bench(world, tmp_path), run_id="again")
-    first = run_benchmark(config, "small_bench:Loaded")
+    first = run_benchmark(config, "tests.bench.pipeline.small_bench:Loaded")
     assert world.calls
     world.calls.clear()
-    told: list[RunProgress] = []
-    second = run_benchmark(config, "small_bench:Loaded", progress=told.append)
+    detail: list[RunProgress] = []
+    second = run_benchmark(config, "tests.bench.pipeline.small_bench:Loaded", progress=detail.append)
     assert not world.calls
-    assert told[-1] == RunProgress(12, 12, 12, 0)
+    assert detail[-1] == RunProgress(12, 12, 12, 0)
     assert second.metrics == first.metrics
 
 
@@ -137,12 +141,12 @@ def test_an_interrupted_call_is_continued_where_it_was(tmp_path: Path) -> None:
     world = World()
     config = small_config(Bench(world, tmp_path), run_id="again", in_flight=1)
     with pytest.raises(Interrupted):
-        run_benchmark(config, "small_bench:Loaded", progress=interrupt)
+        run_benchmark(config, "tests.bench.pipeline.small_bench:Loaded", progress=interrupt)
     judged = {question for (question,) in world.asked("judge")}
     assert 5 <= len(judged) < 12
     world.calls.clear()
-    result = run_benchmark(config, "small_bench:Loaded")
-    assert result.metrics["small_bench:Memory/small/accuracy"] == 1.0
+    result = run_benchmark(config, "tests.bench.pipeline.small_bench:Loaded")
+    assert result.metrics["tests.bench.pipeline.small_bench:Memory/small/accuracy"] == 1.0
     assert not judged & {question for (question,) in world.asked("judge")}
     assert len(judged) + len(world.asked("judge")) == 12
 
@@ -151,7 +155,7 @@ def test_an_interrupted_call_is_continued_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "detail"),
     [
         ("synthetik", {}, "unknown benchmark 'synthetik'. Did you mean 'synthetic'"),
         ("synthetic", {"provider": ["bm26"]}, "unknown provider 'bm26'. Did you mean 'bm25'"),
@@ -160,12 +164,12 @@ def test_an_interrupted_call_is_continued_where_it_was(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_name_is_refused_before_anything_is_written(
-    tmp_path: Path, name: str, options: dict[str, object], told: str
+    tmp_path: Path, name: str, options: dict[str, object], detail: str
 ) -> None:
     config = build_benchmark_config(runs_dir=tmp_path / "runs", **SIZE | options)
     with pytest.raises(UnknownNameError) as refused:
         run_benchmark(config, name)
-    assert str(refused.value).startswith(told)
+    assert str(refused.value).startswith(detail)
     assert not (tmp_path / "runs").exists()
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Awaitable
@@ -15,26 +14,27 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]  # it has no stubs
-from tenacity import wait_none
 
-import judges.audit
-from bench import build_benchmark_config, run_benchmark
+from bench.config import build_benchmark_config
+from bench.run import run_benchmark
 from judges import Judge
 from judges.__main__ import main
-from judges.audit import ATTEMPTS, GIVE_UP, audit_of, grade
+from judges.audit import GIVE_UP, audit_of, grade
 from judges.audit_set import AuditItem, audit_items
 from judges.lexical import LexicalJudge
-from reports import Report
-from schema import Answer, Gold, JudgeError, Question, Verdict
+from net import attempts
+from net.attempts import ATTEMPTS
+from reports.report import Report
+from tests.processes import run as run_process
+from tests.repository import ROOT
+from vocabulary import Answer, Gold, JudgeError, Question, Verdict
 
-ROOT = Path(__file__).resolve().parents[2]
 ITEMS = audit_items()
 WRONG = Verdict(label="wrong", explanation="nothing is right")
 CORRECT = Verdict(label="correct", explanation="whatever")
 OWN = '''
 from judges import Judge
-from schema import JudgeError, Verdict
+from vocabulary import JudgeError, Verdict
 
 
 class AcceptsEverything(Judge):
@@ -60,7 +60,7 @@ class Dead(Judge):
 
 @pytest.fixture(autouse=True)
 def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judges.audit, "_backoff", wait_none())
+    monkeypatch.setattr(attempts, "_BACKOFF_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def cells(lines: str, heading: str) -> list[str]:
 
 def test_the_lexical_judge_gets_what_the_docs_print() -> None:
     command = [sys.executable, "-m", "judges", "audit", "--judge", "lexical"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    result = run_process(command, cwd=ROOT, check=True, seconds=60)
     assert result.stderr == ""
     assert "vague wrong answers accepted" in result.stdout
     page = (ROOT / "docs" / "judging.md").read_text(encoding="utf-8")
@@ -105,6 +105,8 @@ def test_a_judge_that_accepts_everything_is_seen_through(capsys: pytest.CaptureF
 
 
 def test_figures_are_those_of_the_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     file = tmp_path / "audit.json"
     assert main(["audit", "--judge", "lexical", "--json", str(file)]) == 0
     capsys.readouterr()
@@ -131,23 +133,26 @@ def test_limit_takes_all_kinds_alike(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "detail"),
     [
         (["--judge", "nobody"], 2, "unknown judge 'nobody'"),
         (["--judge", "own_judges:Nobody"], 2, "'own_judges:Nobody'"),
         (["--judge", "lexical", "--limit", "9", "--attach", "x"], 2, "leave --limit out"),
         (["--judge", "lexical", "--attach", "no-such-run"], 2, "there is no run 'no-such-run'"),
         (["--judge", "own_judges:Dead"], 1, "no server at port 9"),
+        (["--judge", "lexical", "--model-option", "seed=1"], 2, "judge 'lexical' is no language model"),
+        (["--judge", "local/m@http://127.0.0.1:9/v1"], 1, "Cannot connect"),
+        (["--judge", "local/m@http://127.0.0.1:9/v1", "--model-option", "sed=1"], 2, "write it as NAME=VALUE"),
         (["--judge", "lexical", "--json", "/no/such/folder/x"], 1, "No such file or directory"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(
-    arguments: list[str], status: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], status: int, detail: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["audit", *arguments, "--runs-dir", str(tmp_path)]) == status
     error = capsys.readouterr().err
     assert error.startswith("python -m judges: ")
-    assert told in error
+    assert detail in error
     assert error.count("\n") == 1
 
 
@@ -310,7 +315,10 @@ def test_labels_go_by_the_rules_of_the_judge() -> None:
 
 
 class Yes(BaseHTTPRequestHandler):
-    """A server that speaks OpenAI's protocol and has but one verdict; each 50th request it refuses for a moment."""
+    """A server that speaks OpenAI's protocol and has one verdict. It knows no `response_format`.
+
+    Each 50th request it refuses for a moment.
+    """
 
     protocol_version = "HTTP/1.1"
     asked: ClassVar[list[str]] = []
@@ -318,7 +326,7 @@ class Yes(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Yes.asked.append(request["messages"][-1]["content"])
-        busy = len(Yes.asked) % 50 == 0
+        busy, unknown = len(Yes.asked) % 50 == 0, "response_format" in request
         said = json.dumps({"reasoning": "It mentions the matter.", "verdict": "correct"})
         message = {"role": "assistant", "content": said}
         reply = {
@@ -326,8 +334,9 @@ class Yes(BaseHTTPRequestHandler):
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": 500, "completion_tokens": 20, "total_tokens": 520},
         }  # fmt: skip
-        body = json.dumps({"error": {"message": "slow down"}} if busy else reply).encode()
-        self.send_response(429 if busy else 200)
+        refusal = {"error": {"message": "response_format is not supported" if unknown else "slow down"}}
+        body = json.dumps(refusal if busy or unknown else reply).encode()
+        self.send_response(400 if unknown else 429 if busy else 200)
         if busy:
             self.send_header("Retry-After", "0")
         self.send_header("Content-Type", "application/json")
@@ -352,7 +361,7 @@ def test_a_model_is_audited_over_http(capsys: pytest.CaptureFixture[str]) -> Non
     lines = printed.out.splitlines()
     assert lines[0].startswith(f"judge {name} (locomo-lenient/1, model yes-1) on 110 answers to ")
     assert "vague wrong answers accepted: 100.0 % (10 of 10, " in lines[-1]
-    assert len(Yes.asked) == 112, "two requests were refused once"
+    assert len(Yes.asked) == 115, "two requests were refused once, and three found out how objects are asked for"
     assert "110 calls, 55,000 tokens read, 2,200 tokens written" in lines
     assert cells(printed.out, "partly-right")[2] == "10", "right by these rules"
     kinds = {item.kind for item in ITEMS}
@@ -428,5 +437,5 @@ def test_a_damaged_file_is_told_of_before_anything_is_graded(
 def test_the_command_leaves_no_trace(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "judges", "audit", "--judge", "lexical", "--limit", "3"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True, timeout=60)
+    run_process(command, cwd=tmp_path, env=environment, check=True, seconds=60)
     assert list(tmp_path.iterdir()) == []

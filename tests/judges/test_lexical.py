@@ -1,22 +1,24 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
+from itertools import product
 
 import pytest
-from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]  # it has no stubs
+import snowballstemmer
 
 from judges import open_judge
 from judges.content import content
 from judges.lexical import LexicalJudge
-from llms.extractive import ExtractiveAnswerer
-from schema import Answer, Gold, Question, SearchResult, Verdict
+from llms.offline.extractive import ExtractiveAnswerer
+from tests.judges.published_runs import WRONG, agreement, graded_answers
+from tests.repository import DATA
+from vocabulary import Answer, Gold, Question, SearchResult, Verdict
 
-DATA = Path(os.environ.get("MEMORYBENCH_DATA") or Path(__file__).parents[2] / "../shared/data")
-GRADES, LOCOMO = DATA / "judge/zep_locomo_grades.json", DATA / "locomo/locomo10.json"
+LOCOMO = DATA / "locomo/locomo10.json"
 
 # question, ground truth, then answers with what a careful person would say of them
 HAND_MADE: list[tuple[str, str, dict[str, bool]]] = [
@@ -53,7 +55,38 @@ HAND_MADE: list[tuple[str, str, dict[str, bool]]] = [
         "two months",
         {"It took 2 months": True, "two weeks": False, "a year": False},
     ),
-    ("How often has Petra been robbed?", "Twice", {"two times": True, "once": False}),
+    ("How often has Petra been robbed?", "Twice", {"two times": True, "once": False, "a couple of times": False}),
+    ("How many years did it take?", "3 years", {"three": True, "3": True, "three months": False, "two": False}),
+    ("How old is Omar's dog?", "3 years", {"three": True, "He is 3 years old": True, "four": False}),
+    ("How long was the trip?", "3 weeks", {"three weeks": True, "three": False, "three days": False}),
+    (
+        "When did Omar sign the lease?",
+        "18 February 2025",
+        {
+            "three weeks before 11 March 2025": True,
+            "a week after 11 February 2025": True,
+            "two weeks before 11 March 2025": False,
+            "the week before 25 February 2025": False,
+        },
+    ),
+    (
+        "Which week did Omar travel?",
+        "The week before 13 October 2023",
+        {"the week of October 6-12, 2023": True, "Week of 9 October 2023": True, "week of 16 October 2023": False},
+    ),
+    ("Which month was Omar in Turin?", "December, 2023", {"December": True, "November": False}),
+    ("When is Petra's birthday?", "13 August", {"13 August 2023": True, "mid-August": False, "12 August": False}),
+    (
+        "How many days did the parcel take?",
+        "5 days. 6 days (including the last day) is also acceptable.",
+        {"5 days": True, "6 days.": True, "7 days": False},
+    ),
+    ("What did the two bags cost?", "$1,300", {"$1,300 in all": True, "1300": True, "$1,200": False, "$300": False}),
+    (
+        "What made Omar move?",
+        "he could not find a room",
+        {"He couldn't find any room.": True, "He found a room": False},
+    ),
     ("Is Omar allergic to nuts?", "Yes", {"Yes, he is.": True, "No": False, "He is not allergic to nuts.": False}),
     (
         "Would Petra move back to Oslo?",
@@ -87,7 +120,7 @@ def judged(question: str, truth: str, said: str, *, answerable: bool = True) -> 
 def test_it_agrees_with_the_hand_made_set() -> None:
     missed = [item for item in ITEMS if judged(*item[:3]).correct != item[3]]
     print(f"hand-made set: {len(ITEMS) - len(missed)} of {len(ITEMS)} as a person would say")
-    assert len(ITEMS) >= 40
+    assert len(ITEMS) >= 80
     assert 1 - len(missed) / len(ITEMS) >= 0.9, missed
     assert not [item for item in missed if "2023" in item[1] or item[1] in ("three", "two months", "Yes")], missed
 
@@ -101,6 +134,8 @@ REFUSALS = (
     "There is no record of a kayak.",
     "Nothing in the conversation says so.",
     "It is not specified; perhaps a red kayak.",
+    "The information provided is not enough.",
+    "You did not mention this.",
 )
 
 
@@ -145,26 +180,22 @@ def test_listing_dates_until_one_fits_does_not_count() -> None:
 
 def test_it_is_found_by_its_name() -> None:
     assert isinstance(open_judge("lexical"), LexicalJudge)
-    assert (LexicalJudge.protocol, LexicalJudge.model) == ("lexical-v1", None)
+    assert (LexicalJudge.protocol, LexicalJudge.model) == ("lexical-v2", None)
 
 
 @pytest.mark.skipif(
-    not GRADES.exists(), reason=f"{GRADES} is not there: set MEMORYBENCH_DATA to the folder of real data"
+    not (DATA / "published").exists(), reason=f"{DATA / 'published'} is not there: set MEMORYBENCH_DATA"
 )
 def test_it_agrees_with_published_grades() -> None:
-    users = json.loads(GRADES.read_text(encoding="utf-8"))
-    pairs = {
-        user: [(r["grade"], judged(r["question"], str(r["golden_answer"]), r["answer"]).correct) for r in records]
-        for user, records in users.items()
-    }
-    tuned = sorted(users)[:4]
-    unseen = [pair for user in users if user not in tuned for pair in pairs[user]]
-    everything = [pair for user in users for pair in pairs[user]]
-    assert len(everything) > 900
-    for name, graded in (("unseen conversations", unseen), ("all conversations", everything)):
-        kappa = cohen_kappa_score(*zip(*graded, strict=True))
-        print(f"kappa, {name}: {kappa:.3f} (n={len(graded)})")
-        assert kappa >= 0.6
+    measured = agreement(graded_answers())
+    print(json.dumps(measured, indent=1))
+    kappas = {run: figures["kappa"] for run, figures in measured.items() if run not in WRONG}
+    assert {run: kappa for run, kappa in kappas.items() if kappa < 0.6} == pytest.approx(
+        {"full-context-4.1-cot": 0.49}, abs=0.01
+    )
+    assert kappas["zep"] >= 0.65
+    assert kappas["mem0-locomo"] >= 0.65
+    assert measured["audit-wrong"]["wrong accepted"] <= 0.08
 
 
 def date_of(sample: dict[str, dict[str, str]], session: str) -> datetime:
@@ -200,3 +231,34 @@ def test_pasting_what_was_found_pays_less_than_answering_from_it() -> None:
     assert rates["truth"] >= 0.99 * rates["asked"]
     assert rates["pasted"] < rates["extracted"]
     assert rates["pasted"] <= 0.3 * rates["asked"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "said", "label"),
+    [
+        ("成都", "他住在成都。", "correct"),
+        ("成都", "他住在北京。", "wrong"),
+        ("ＡＢＣ社", "彼はABC社で働いています。", "correct"),
+        ("เชียงใหม่", "เขาอยู่ที่เชียงใหม่ครับ", "correct"),
+    ],
+)
+def test_a_script_without_spaces_is_compared_as_a_whole_and_the_judge_says_so(
+    truth: str, said: str, label: str
+) -> None:
+    gold = Gold(question_type="t", ground_truth=truth)
+    verdict = LexicalJudge().evaluate(Question(id="q", text="?"), gold, Answer(hypothesis=said))
+    assert verdict.label == label
+    assert "cannot read words of a script without spaces" in verdict.explanation
+
+
+def test_threads_that_read_at_once_find_the_same_stems() -> None:
+    words = ["".join(letters) + "ization" for letters in product("bdglmnrst", "aeiou", "bdglmnrst")]
+    expected = [snowballstemmer.stemmer("porter").stemWord(word) for word in words]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(content, [" ".join(words)] * 8))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == [expected] * 8

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bench import run_benchmark
-from bench.cast import Cast
 from bench.config import BenchmarkConfig
+from bench.pipeline.participants import Participants
+from bench.run import run_benchmark
 from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
 from judges.lexical import LexicalJudge
 from judges.model_judge import MAX_TOKENS, UNDECIDED
-from llms import ChatMessage, ChatModel, Completion
-from llms.chat import Reply
-from schema import (
+from llms.clients import ChatMessage, ChatModel, Completion
+from llms.clients.chat import Reply
+from tests.llms.clients.model_server import ModelServer, serving
+from vocabulary import (
     Answer,
     ConfigurationError,
     Gold,
@@ -28,7 +29,6 @@ from schema import (
     Usage,
     Verdict,
 )
-from tests.llms.model_server import ModelServer, serving
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 QUESTION = Question(id="q1", text="Where did Nadia leave her kayak?")
@@ -69,7 +69,7 @@ class ScriptedModel(ChatModel):
             parsed = reply.model_validate_json(text) if reply else None
         except ValidationError as error:
             unreadable = ReplyError(f"not a {reply.__name__ if reply else ''}: {text!r}")
-            unreadable.usage = usage  # type: ignore[attr-defined]  # so that a wasted call is not lost
+            unreadable.usage = usage
             raise unreadable from error
         return Completion(text=text, parsed=parsed, usage=usage, model="scripted-2026-10-01", service_ms=1.0)
 
@@ -231,10 +231,9 @@ class OwnJudge(Judge):
         return Verdict(label="wrong", explanation="always")
 
 
-def test_judges_of_this_room_and_dotted_paths_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+def test_judges_of_this_room_and_dotted_paths_come_first() -> None:
     assert isinstance(open_judge("lexical"), LexicalJudge)
-    assert open_judge("test_model_judge:OwnJudge").name == "own"
+    assert open_judge(f"{__name__}:OwnJudge").name == "own"
     with pytest.raises(ConfigurationError, match="cannot be imported"):
         open_judge("no_such_module.at_all:Judge")
 
@@ -255,10 +254,10 @@ def test_a_model_that_cannot_be_reached_is_no_judge(name: str) -> None:
 @pytest.mark.usefixtures("keys")
 def test_a_protocol_that_nothing_has_is_found_before_anything_is_begun() -> None:
     with pytest.raises(UnknownNameError, match="judge protocol 'strict'") as error:
-        Cast.of(BenchmarkConfig(judge=("lexical", "openai"), judge_protocol="strict"))
+        Participants.of(BenchmarkConfig(judge=("lexical", "openai"), judge_protocol="strict"))
     assert all(name in str(error.value) for name in protocol_names())
-    cast = Cast.of(BenchmarkConfig(judge=("lexical", "openai"), judge_protocol="locomo-strict"))
-    assert [judge.protocol for judge in cast.judges] == ["lexical-v1", "locomo-strict/1"]
+    participants = Participants.of(BenchmarkConfig(judge=("lexical", "openai"), judge_protocol="locomo-strict"))
+    assert [judge.protocol for judge in participants.judges] == ["lexical-v2", "locomo-strict/1"]
 
 
 FORMS = ("openai", "google", "anthropic")
@@ -289,7 +288,8 @@ def test_over_the_wire(server: ModelServer, form: str, verdict: str, label: str)
     server.reply = lambda _asked: grade(verdict)
     found = judged_by(server.name(form))
     assert (found.label, found.explanation, found.model) == (label, "It names the boathouse.", "served-model-1")
-    assert found.usage == Usage(input_tokens=100, output_tokens=7)
+    assert found.usage is not None
+    assert found.usage.model_copy(update={"sent_tokens": 0}) == Usage(input_tokens=100, output_tokens=7)
     (asked,) = server.requests
     assert asked.schema is not None
     assert list(asked.schema["properties"]) == asked.schema["required"] == ["reasoning", "verdict"]
@@ -346,6 +346,6 @@ def test_a_whole_run_is_judged_by_the_rules_that_were_asked_for(server: ModelSer
     assert empty < 12
     assert len(server.requests) == 12 - empty + server.faults["429-ms"]
     assert server.faults["429-ms"] > 0
-    told = run.report.model_dump_json()
-    assert '"protocol":"locomo-lenient/1","model":"test-model"' in told
-    assert "a-key-of-nobody" not in told
+    message = run.report.model_dump_json()
+    assert '"protocol":"locomo-lenient/1","model":"test-model"' in message
+    assert "a-key-of-nobody" not in message

@@ -1,6 +1,6 @@
 """What a run costs as benchmarks grow: wall time, CPU a question, memory of a worker, bytes written; side by side.
 
-    MEMORYBENCH_DATA=DIR python tests/perf/growth.py
+    MEMORYBENCH_DATA=DIR python -m tests.perf.growth
 
 Each line is ``pytest bench … --until search -n 2`` in a fresh process tree. Without LoCoMo in DIR its line is left out.
 Without the published LongMemEval_S, a file in its shape and of its size is made from invented text.
@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+from tests.repository import ROOT
+
 PUBLISHED_S_BYTES = 277_383_467
 MADE_S = ("--instances", "500", "--sessions", "48", "--turns", "10", "--characters", "1110")
 
@@ -30,7 +30,7 @@ status = subprocess.call(sys.argv[1:], stdout=sys.stderr)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss, used.ru_oublock * 512]))
 """
-"""Run by a small process of its own: a child's peak memory begins with that of whoever forked it."""
+"""Run by a small process of its own: a child's peak memory begins with that of the process that forked it."""
 
 
 class Subject(NamedTuple):
@@ -64,7 +64,9 @@ def subjects(data: Path | None, folder: Path, messages: Sequence[int]) -> Iterat
     else:
         print("making a file in the shape of LongMemEval_S ...", file=sys.stderr, flush=True)
         made = folder / "longmemeval_s_cleaned.json"
-        subprocess.run([sys.executable, str(ROOT / "tests/bench/made_longmemeval.py"), str(made), *MADE_S], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "tests.bench.benchmarks.made_longmemeval", str(made), *MADE_S], cwd=ROOT, check=True
+        )
         yield Subject("LongMemEval_S (made, same size)", ["-k", "longmemeval_s"], str(folder))
     for count in messages:
         options = ["-k", "synthetic", f"--synthetic-sessions={count // 10}", "--synthetic-questions=500"]
@@ -94,8 +96,7 @@ def measure(subject: Subject, provider: str, workers: int, runs: Path) -> Cost:
 
 def messages_in(runs: Path) -> int:
     """How many messages were ingested."""
-    sys.path.insert(0, str(ROOT))  # started as a file, Python looks beside it and not here
-    from reports import open_run
+    from reports.store import open_run
 
     checkpoint = open_run(runs, "run")
     count = sum(container.messages for container in checkpoint.container_records())

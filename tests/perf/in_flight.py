@@ -1,9 +1,14 @@
 """How much of the ideal a run reaches with 64 questions in flight, and what the harness itself costs a question.
 
-``python tests/perf/in_flight.py`` runs pytest against a server on loopback that answers after 50 ms, in one process and
-under ``-n 4``, then after 0 ms, and beside them the same calls by a bare loop of the client: the floor of this machine
-at this moment. It prints the ratio of the time between the server's first and last call to the ideal (calls x delay /
-in flight), and the CPU of all processes a question.
+``python -m tests.perf.in_flight`` runs pytest against a server on loopback that answers after 500, 50 and 0 ms, in one
+process and under ``-n 4``, and beside them the same calls by a bare loop of the client: the floor of this machine at
+this moment. It prints
+
+- ``ratio``: the time between the server's first and last call by the ideal (calls x delay / in flight),
+- ``ready``: the share of the ideal that is reached from the moment when the last session is ingested,
+- the CPU of all processes a question.
+
+``--ordered`` ingests the sessions of a haystack one after another, as most memory systems demand.
 """
 
 from __future__ import annotations
@@ -18,12 +23,11 @@ import sys
 import tempfile
 import time
 import urllib.request
-from pathlib import Path
 
 import aiohttp
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+from tests.repository import ROOT
+
 QUESTIONS = 1540
 IN_FLIGHT = 64
 
@@ -31,7 +35,7 @@ IN_FLIGHT = 64
 def serve(delay_ms: float) -> tuple[subprocess.Popen[str], str]:
     """A server in a process of its own, and its address."""
     server = subprocess.Popen(
-        [sys.executable, str(HERE / "loopback.py"), "0", str(delay_ms)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.perf.loopback", "0", str(delay_ms)], stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
     return server, f"http://127.0.0.1:{server.stdout.readline().split()[1]}"
@@ -44,7 +48,14 @@ def counted_by(server: subprocess.Popen[str], address: str, delay_ms: float) -> 
     server.wait()
     calls = sum(counted["calls"].values())
     ideal = calls * delay_ms / 1000.0 / IN_FLIGHT
-    return {"calls": calls, "ideal": ideal, "window": counted["last"] - counted["first"], "most": counted["most"]}
+    left = counted["since_ready"] * delay_ms / 1000.0 / IN_FLIGHT
+    return {
+        "calls": calls,
+        "ideal": ideal,
+        "window": counted["last"] - counted["first"],
+        "ready": left / max(counted["last"] - counted["ready"], 1e-9),
+        "most": counted["most"],
+    }
 
 
 def floor(delay_ms: float) -> dict[str, float]:
@@ -79,12 +90,17 @@ def measured(delay_ms: float, workers: int, arguments: list[str]) -> dict[str, f
         environment = {
             **os.environ,
             "MEMORYBENCH_LOOPBACK": address,
-            "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)]),
+            "PYTHONPATH": str(ROOT),
         }
         command = [
             *(sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "--runs-dir", folder),
-            *("--provider", "loopback_services:LoopbackProvider", "--judge", "loopback_services:LoopbackJudge"),
-            *("--answering-model", "loopback_services:LoopbackAnswerer", "--in-flight", str(IN_FLIGHT)),
+            *(
+                "--provider",
+                "tests.perf.loopback_services:LoopbackProvider",
+                "--judge",
+                "tests.perf.loopback_services:LoopbackJudge",
+            ),
+            *("--answering-model", "tests.perf.loopback_services:LoopbackAnswerer", "--in-flight", str(IN_FLIGHT)),
             *("-n", str(workers)),
             *arguments,
         ]
@@ -101,24 +117,41 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--delay", type=float, nargs="+", default=[500.0, 50.0, 0.0], metavar="MS")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 4], metavar="N", help="0 is one process")
+    parser.add_argument("--ordered", action="store_true", help="one session of a haystack after another")
     parser.add_argument("--client", choices=("aiohttp", "httpx"), default="aiohttp", help="what the services ask with")
     parser.add_argument("--locomo", action="store_true", help="the 1,540 answerable questions of LoCoMo")
     options = parser.parse_args()
     os.environ["MEMORYBENCH_LOOPBACK_CLIENT"] = options.client
+    os.environ["MEMORYBENCH_LOOPBACK_SESSIONS"] = "1" if options.ordered else "64"
     if options.locomo:
         selection = ["-k", "locomo and not adversarial"]
     else:
         selection = ["-k", "synthetic", "--synthetic-questions", str(QUESTIONS), "--synthetic-sessions", "64"]
-    print(f"{'delay':>6} {'workers':>8} {'calls':>6} {'ideal s':>8} {'window s':>9} {'ratio':>6} {'wall s':>7} "
-          f"{'most':>5} {'CPU ms a question':>18}")  # fmt: skip
+    titles = (
+        "delay",
+        "workers",
+        "calls",
+        "ideal s",
+        "window s",
+        "ratio",
+        "ready",
+        "wall s",
+        "most",
+        "CPU ms a question",
+    )
+    widths = (6, 8, 6, 8, 9, 6, 6, 7, 5, 11)
+    print(" ".join(f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)))
     for round_number in range(options.rounds):
-        for delay, workers in ((50.0, "floor"), (50.0, 0), (50.0, 4), (0.0, "floor"), (0.0, 0)):
+        for delay, workers in ((delay, workers) for delay in options.delay for workers in ("floor", *options.workers)):
             found = floor(delay) if isinstance(workers, str) else measured(delay, workers, selection)
             ratio = f"{found['window'] / found['ideal']:.2f}" if delay else "-"
+            ready = f"{found['ready']:.2f}" if delay else "-"
             print(
                 f"{delay:>4.0f}ms {workers or 'none':>8} {found['calls']:>6.0f} {found['ideal']:>8.2f} "
-                f"{found['window']:>9.2f} {ratio:>6} {found['wall']:>7.2f} {found['most']:>5.0f} "
-                f"{found['cpu'] * 1000 / QUESTIONS:>18.2f}",
+                f"{found['window']:>9.2f} {ratio:>6} {ready:>6} {found['wall']:>7.2f} {found['most']:>5.0f} "
+                f"{found['cpu'] * 1000 / QUESTIONS:>11.2f}",
                 flush=True,
             )
         if round_number + 1 < options.rounds:

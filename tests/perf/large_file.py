@@ -1,6 +1,6 @@
 """A file of LongMemEval_M's shape and size: how long its first and its later use take, and how much memory.
 
-    python tests/perf/large_file.py
+    python -m tests.perf.large_file
 
 Makes 2.7 GB of invented text in a temporary folder (``--data DIR`` uses a file that is there), opens the benchmark
 twice, each time in a process of its own, and reads three haystacks.
@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.repository import ROOT
+
 FILE = "longmemeval_m_cleaned.json"
 
 _USE = """
 import json, resource, sys, time
 from bench.base import BenchmarkOptions
-from bench.longmemeval import LongMemEvalM
+from bench.benchmarks.longmemeval import LongMemEvalM
 begun = time.monotonic()
 benchmark = LongMemEvalM(BenchmarkOptions(data=sys.argv[1]))
 opened = time.monotonic() - begun
@@ -34,11 +36,13 @@ print(json.dumps([len(benchmark.cases()), opened, messages // 3, read, peak]))
 """
 
 
-def use(folder: Path) -> None:
+def use(folder: Path, cache: str) -> None:
     """Open the benchmark and read three haystacks; print what it took."""
     command = [sys.executable, "-c", _USE, str(folder)]
     questions, opened, messages, read, peak = json.loads(
-        subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(
+            command, cwd=ROOT, env=os.environ | {"XDG_CACHE_HOME": cache}, stdout=subprocess.PIPE, check=True
+        ).stdout
     )
     print(
         f"{questions} questions after {opened:.2f} s; a haystack of {messages:,} messages in {read * 1e3:.0f} ms; "
@@ -52,15 +56,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help=f"a folder with {FILE}")
     parser.add_argument("--instances", type=int, default=500)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as cache:
         folder: Path = chosen.data or Path(made)
         if chosen.data is None:
-            generator = ROOT / "tests" / "bench" / "made_longmemeval.py"
-            command = [sys.executable, str(generator), str(folder / FILE), "--instances", str(chosen.instances)]
-            subprocess.run(command, check=True)
+            made_by = [sys.executable, "-m", "tests.bench.benchmarks.made_longmemeval"]
+            command = [*made_by, str(folder / FILE), "--instances", str(chosen.instances)]
+            subprocess.run(command, cwd=ROOT, check=True)
         print(f"{FILE}: {(folder / FILE).stat().st_size:,} bytes", flush=True)
-        use(folder)
-        use(folder)
+        use(folder, cache)
+        use(folder, cache)
 
 
 if __name__ == "__main__":

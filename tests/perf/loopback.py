@@ -1,6 +1,6 @@
 """An HTTP server on loopback that answers everything after a fixed delay, in a process of its own, and counts.
 
-Run as a script: ``python tests/perf/loopback.py PORT DELAY_MS``. ``GET /counted`` tells what it has seen.
+Run as a script: ``python -m tests.perf.loopback PORT DELAY_MS``. ``GET /counted`` tells what it has seen.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Counted:
         self.most = 0
         self.first = 0.0
         self.last = 0.0
+        self.ready = 0.0
+        self.since_ready = 0
 
     def begin(self, path: str) -> None:
         """A call has come."""
@@ -29,10 +31,14 @@ class Counted:
         self.most = max(self.most, self.in_flight)
         self.first = self.first or time.time()
 
-    def end(self) -> None:
-        """A call is answered."""
+    def end(self, path: str) -> None:
+        """A call is answered; the haystacks are ready with the last session."""
         self.in_flight -= 1
         self.last = time.time()
+        if path == "/ingest":
+            self.ready, self.since_ready = self.last, 0
+        else:
+            self.since_ready += 1
 
 
 class Answering(asyncio.Protocol):
@@ -61,8 +67,8 @@ class Answering(asyncio.Protocol):
             return
         self._received = b""
         if path == "/counted":
-            told = {name: getattr(self._counted, name) for name in ("calls", "most", "first", "last")}
-            self._write(json.dumps(told).encode())
+            names = ("calls", "most", "first", "last", "ready", "since_ready")
+            self._write(json.dumps({name: getattr(self._counted, name) for name in names}).encode())
             return
         self._counted.begin(path)
         if self._delay:
@@ -71,7 +77,7 @@ class Answering(asyncio.Protocol):
             self._answer(path)
 
     def _answer(self, path: str) -> None:
-        self._counted.end()
+        self._counted.end(path)
         self._write(self._search_reply if path == "/search" else b'{"text": "A short answer."}')
 
     def _write(self, body: bytes) -> None:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar  # Any: what the server says
+from typing import TYPE_CHECKING, Any  # Any: what the server says
 
 import aiohttp
 
 from judges import Judge
 from llms import Answerer
+from net.http import open_client
 from providers import Limits, Provider
-from providers.http import open_client
-from schema import Answer, Gold, Question, SearchResult, Session, Verdict
+from vocabulary import Answer, Gold, Question, SearchResult, Session, Verdict
 
 if TYPE_CHECKING:
     import httpx
 
 ADDRESS = "MEMORYBENCH_LOOPBACK"
 CLIENT = "MEMORYBENCH_LOOPBACK_CLIENT"
+SESSIONS = "MEMORYBENCH_LOOPBACK_SESSIONS"
 
 
 class _Asking:
@@ -51,10 +52,10 @@ class _Asking:
 
 
 class LoopbackProvider(_Asking, Provider):
-    """A memory system behind HTTP whose sessions may be ingested 64 at a time."""
+    """A memory system behind HTTP; MEMORYBENCH_LOOPBACK_SESSIONS of a container may be ingested at a time (64)."""
 
-    name: ClassVar[str] = "loopback"
-    limits: ClassVar[Limits] = Limits(sessions=64)
+    name = "loopback"
+    limits = Limits(sessions=int(os.environ.get(SESSIONS, "64")))
 
     async def ingest(self, container: str, session: Session) -> None:
         """One call a session."""
@@ -73,7 +74,7 @@ class LoopbackProvider(_Asking, Provider):
 class LoopbackAnswerer(_Asking, Answerer):
     """A model behind HTTP."""
 
-    name: ClassVar[str] = "loopback"
+    name = "loopback"
 
     async def answer(self, question: Question, results: Sequence[SearchResult]) -> Answer:
         """One call an answer."""
@@ -85,9 +86,9 @@ class LoopbackAnswerer(_Asking, Answerer):
 class LoopbackJudge(_Asking, Judge):
     """A judge behind HTTP."""
 
-    name: ClassVar[str] = "loopback"
-    protocol: ClassVar[str] = "loopback-v1"
-    model: ClassVar[str | None] = "loopback"
+    name = "loopback"
+    protocol = "loopback-v1"
+    model = "loopback"
 
     async def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict:
         """One call a verdict; everything is right."""

@@ -1,6 +1,6 @@
 """How near to the ideal the model clients come with 64 calls in flight, beside a bare loop of aiohttp.
 
-``python tests/perf/model_clients.py`` makes 1,540 calls with each client to a server on loopback that answers after 50
+``python -m tests.perf.model_clients`` makes 1,540 calls with each client to a server on loopback that answers after 50
 ms, in a process of its own. It prints the ratio of the time to the ideal (calls x delay / in flight), the ratio to the
 bare loop of the same round, which is what this machine gives at that moment, and the client's CPU a call.
 """
@@ -14,16 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+import aiohttp
 
-import aiohttp  # noqa: E402  the repository is not installed: its folder must be known first
+from llms.clients import ChatMessage, open_chat
 
-from llms import ChatMessage, open_chat  # noqa: E402
-
-SERVER = ROOT / "tests" / "llms" / "model_server.py"
 IN_FLIGHT = 64
 CONTEXT = "Caroline: I went to the lake with my sister last Friday. " * 100  # 1,400 tokens
 MESSAGES = (ChatMessage(role="system", content="Answer."), ChatMessage(role="user", content=CONTEXT))
@@ -85,7 +80,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     server = subprocess.Popen(
-        [sys.executable, str(SERVER), "0", str(options.delay_ms)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.llms.clients.model_server", "0", str(options.delay_ms)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert server.stdout is not None

@@ -1,6 +1,6 @@
 """Recall and search latency against the size of the haystack, as a table and as a picture.
 
-    python tests/perf/scale_curve.py --sessions 100 1000 10000 --questions 500 --svg docs/scale.svg
+    python -m tests.perf.scale_curve --sessions 100 1000 10000 --questions 500 --svg docs/scale.svg
 
 Each size is a run of the synthetic benchmark until search, in a process of its own (its peak memory is measured), one
 question in flight at a time (its times are the provider's own).
@@ -19,11 +19,9 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # started as a file, Python looks beside it and not here
-
-from bench import build_benchmark_config, run_benchmark  # noqa: E402  after the line that makes it importable
-from reports import open_run  # noqa: E402  the same
+from bench.config import build_benchmark_config
+from bench.run import run_benchmark
+from reports.store import open_run
 
 
 class Point(NamedTuple):
@@ -83,8 +81,8 @@ def measure(provider: str, sessions: int, questions: int, seed: int) -> Point:
     ingest, search = result.latency_ms.ingest, result.latency_ms.search
     if result.questions.errors or ingest.mean is None or search.p50 is None or search.p95 is None:
         raise SystemExit(f"{sessions} sessions: {result.questions.errors} errors, nothing to draw: {result.errors[:1]}")
-    told = {name: value for name, value in recall.items() if value is not None}
-    return Point(sessions, messages, ingest.mean * ingest.n / 1000, told, search.p50, search.p95, peak)
+    detail = {name: value for name, value in recall.items() if value is not None}
+    return Point(sessions, messages, ingest.mean * ingest.n / 1000, detail, search.p50, search.p95, peak)
 
 
 def table(points: Sequence[Point]) -> list[str]:

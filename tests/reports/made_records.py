@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from reports.records import (
+from reports.store.records import (
     AnswererRecord,
     BenchmarkRecord,
     ContainerRecord,
@@ -19,7 +19,7 @@ from reports.records import (
     StepError,
     Versions,
 )
-from schema import Answer, Case, Gold, Question, SearchResult, Usage, Verdict
+from vocabulary import Answer, Case, Gold, Question, SearchResult, Usage, Verdict
 
 STARTED = datetime(2026, 11, 21, 10, 0)
 FINISHED = datetime(2026, 11, 21, 10, 5)
@@ -41,7 +41,8 @@ def provider(name: str = "bm25") -> ProviderRecord:
 def sample(**changes: Any) -> SampleRecord:  # Any: fields of the record, which checks them
     """Two of each type of a benchmark of 200 questions, a haystack for each."""
     values = {
-        "told": "a sample of 2 questions of each type (seed 0)", "population": {"multi-hop": 50, "temporal": 150},
+        "description": "a sample of 2 questions of each type (seed 0)",
+        "population": {"multi-hop": 50, "temporal": 150},
         "types": ("multi-hop", "temporal"), "clusters": 200, "chosen": 4, "drawn": True,
     }  # fmt: skip
     return SampleRecord.model_validate({**values, **changes})
@@ -59,6 +60,12 @@ def run(**changes: Any) -> RunRecord:  # Any: fields of the record, which checks
         "judge": JudgeRecord(name="strict", protocol="strict-1", model="gpt-test"),
     }  # fmt: skip
     return RunRecord.model_validate({**values, **changes})
+
+
+UNANSWERABLE: dict[str, Any] = {
+    "question_type": "adversarial", "answerable": False, "category": 5, "ground_truth": "not mentioned",
+}  # fmt: skip
+"""Gold of a question that cannot be answered; Any: fields of `Gold`."""
 
 
 def case(number: int = 1, question_type: str = "temporal", conversation: int = 26, **gold: Any) -> Case:  # Any: of Gold

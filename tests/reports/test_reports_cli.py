@@ -6,24 +6,30 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from bench import BenchmarkResult, build_benchmark_config, run_benchmark
+from bench.config import build_benchmark_config
+from bench.pipeline import RunSession
+from bench.run import BenchmarkResult, run_benchmark
 from reports.__main__ import main
-from reports.model import report_schema
+from reports.report.model import report_schema
+from reports.show.listing import overview
+from reports.store import open_run
+from tests.processes import DEVNULL, PIPE, Finished, Process
+from tests.processes import run as run_process
+from tests.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"synthetic_sessions": 10, "synthetic_questions": 10}
 SLOW = '''
 import time
 
 from providers.base import Limits, Provider
-from schema import ProviderError
+from vocabulary import ProviderError
 
 
 class Slow(Provider):
@@ -50,12 +56,9 @@ class Slow(Provider):
 '''
 
 
-def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def cli(*arguments: str) -> Finished:
     """The command in a process of its own, outside the repository's warnings and locks."""
-    command = [sys.executable, "-m", "reports", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    return run_process([sys.executable, "-m", "reports", *arguments], cwd=ROOT, seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def finished(runs: Path) -> BenchmarkResult:
     return run_benchmark(options, "synthetic")
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+def message(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     """The lines that the command prints; it must end well."""
     assert main(arguments) == 0
     printed = capsys.readouterr()
@@ -81,7 +84,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_list_has_a_line_for_each_run(
     runs: Path, finished: BenchmarkResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = told(capsys, "list", "--runs-dir", str(runs))
+    lines = message(capsys, "list", "--runs-dir", str(runs))
     (line,) = [line for line in lines if line.startswith("finished ")]
     right, none = (finished.metrics[f"{name}/synthetic/accuracy"] for name in ("bm25", "none"))
     assert lines[0].split()[0] == "RUN"
@@ -91,7 +94,7 @@ def test_list_has_a_line_for_each_run(
 
 
 def test_status_of_a_finished_run(runs: Path, finished: BenchmarkResult, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = told(capsys, "status", "finished", "--runs-dir", str(runs))
+    lines = message(capsys, "status", "finished", "--runs-dir", str(runs))
     correct = [str(result.questions.correct) for result in finished.report.results]
     assert lines[0] == "run finished: finished"
     assert [line.split() for line in lines if line.startswith(("bm25", "none"))] == [
@@ -111,7 +114,7 @@ def test_failures_are_told_in_their_order(
     assert {provider for _name, provider, _type in failed} == {"bm25", "none"}
 
     def shown(*options: str) -> list[tuple[str, str, str]]:
-        lines = told(capsys, "show-failures", "finished", "--runs-dir", str(runs), *options)
+        lines = message(capsys, "show-failures", "finished", "--runs-dir", str(runs), *options)
         heads = [line.split() for line in lines if line.endswith(" on synthetic)")]
         return [(head[0], head[3].strip("("), head[1]) for head in heads]
 
@@ -131,7 +134,7 @@ def right(line: dict[str, object]) -> bool:
 @pytest.mark.usefixtures("finished")
 def test_the_whole_story_has_all_results(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("show-failures", "last", "--runs-dir", str(runs), "--question", "syn-q0000", "--provider", "bm25")
-    short, full = told(capsys, *asked), told(capsys, *asked, "--full")
+    short, full = message(capsys, *asked), message(capsys, *asked, "--full")
     assert len(short) <= 15 < len(full)
     assert any(line.strip().startswith("and ") for line in short)
     assert not any(line.strip().startswith("and ") for line in full)
@@ -143,7 +146,7 @@ def test_last_is_the_run_that_was_begun_last(tmp_path: Path, runs: Path, capsys:
     later = build_benchmark_config(runs_dir=tmp_path, run_id="a-later-one", until="search", **SMALL)
     run_benchmark(later, "synthetic")
     os.utime(tmp_path / "finished" / "checkpoint.sqlite")
-    lines = told(capsys, "status", "last", "--runs-dir", str(tmp_path))
+    lines = message(capsys, "status", "last", "--runs-dir", str(tmp_path))
     assert lines[0] == "run a-later-one: finished"
     assert next(line.split() for line in lines if line.startswith("bm25")) == [
         "bm25",
@@ -154,53 +157,67 @@ def test_last_is_the_run_that_was_begun_last(tmp_path: Path, runs: Path, capsys:
         "-",
         "0",
     ]
-    assert told(capsys, "show-failures", "last", "--runs-dir", str(tmp_path)) == [
+    assert message(capsys, "show-failures", "last", "--runs-dir", str(tmp_path)) == [
         "run a-later-one: nothing of what was asked for was answered wrongly or ended in an error"
     ]
 
 
-def test_a_run_is_followed_while_it_goes_on_and_after_it_was_killed(tmp_path: Path) -> None:
+def test_a_run_is_followed_while_it_goes_on_and_after_it_was_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "slow_memory.py").write_text(SLOW, encoding="utf-8")
     folder = ("--runs-dir", str(tmp_path / "runs"))
     sizes = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
     command = [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", "-p", "no:cacheprovider", *sizes, *folder]
     command += ["--provider=slow_memory:Slow", "--run-id=slow", "--in-flight=1"]
-    with subprocess.Popen(
+    with Process(
         command,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
     ) as process:
         try:
-            under_way = wait_for("slow_memory:Slow  synthetic  1/1         10        4 ", *folder)
+            under_way = wait_for(capsys, "slow_memory:Slow  synthetic  1/1         10        4 ", *folder)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
     assert "run slow: running" in under_way
     assert "still running: pytest bench" in under_way
-
-    after = cli("status", "slow", *folder).stdout
-    assert "run slow: killed" in after
-    assert "to killed: pytest bench -k synthetic" in after
-    assert "1 ProviderError in search, such as syn-q0001: the second search is broken" in after
-    assert "--run-id slow" in after.splitlines()[-1]
-    listed = cli("list", *folder).stdout.splitlines()[1]
+    after = message(capsys, "status", "slow", *folder)
+    detail = "\n".join(after)
+    assert "run slow: killed" in detail
+    assert "to killed: pytest bench -k synthetic" in detail
+    assert "1 ProviderError in search, such as syn-q0001: the second search is broken" in detail
+    assert "--run-id slow" in after[-1]
+    listed = message(capsys, "list", *folder)[1]
     assert " killed " in listed
     assert " so far" in listed
-    errors = cli("show-failures", "slow", *folder, "--errors-only").stdout
-    assert errors.splitlines()[0].split()[:3] == ["syn-q0001", "multi-hop", "error"]
-    assert "ProviderError in search: the second search is broken" in errors
+    errors = message(capsys, "show-failures", "slow", *folder, "--errors-only")
+    assert errors[0].split()[:3] == ["syn-q0001", "multi-hop", "error"]
+    assert "ProviderError in search: the second search is broken" in "\n".join(errors)
 
 
-def wait_for(text: str, *folder: str) -> str:
+def test_who_only_reads_a_run_is_not_at_work_on_it(tmp_path: Path) -> None:
+    options = build_benchmark_config(runs_dir=tmp_path, run_id="stopped", **SMALL)
+    session = RunSession(options, "as from a program")
+    session.open().close()
+    with closing(open_run(tmp_path, "stopped")):
+        assert cli("status", "stopped", "--runs-dir", str(tmp_path)).stdout.startswith("run stopped: killed\n")
+    with closing(session.open()):
+        assert overview(tmp_path, "stopped").state == "running", "also for the process that is at work"
+        assert cli("status", "stopped", "--runs-dir", str(tmp_path)).stdout.startswith("run stopped: running\n")
+    assert overview(tmp_path, "stopped").state == "killed"
+
+
+def wait_for(capsys: pytest.CaptureFixture[str], text: str, *folder: str) -> str:
     """What `status` says of the run once it says `text`."""
-    for _attempt in range(100):
-        result = cli("status", "slow", *folder)
-        if text in result.stdout:
-            return result.stdout
+    for _attempt in range(300):
+        main(["status", "slow", *folder])
+        printed = capsys.readouterr()
+        if text in printed.out:
+            return printed.out
         time.sleep(0.1)
-    return pytest.fail(f"never seen: {text!r}; last: {result.stdout}{result.stderr}")
+    return pytest.fail(f"never seen: {text!r}; last: {printed.out}{printed.err}")
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["show-failures", "finished"]])
@@ -208,11 +225,11 @@ def wait_for(text: str, *folder: str) -> str:
 def test_a_reader_that_has_read_enough_is_no_fault(runs: Path, arguments: list[str]) -> None:
     where = [] if arguments == ["schema"] else ["--runs-dir", str(runs)]
     command = [sys.executable, "-u", "-m", "reports", *arguments, *where]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with Process(command, cwd=ROOT, stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()  # before it has printed its first line
-        assert (process.stderr.read(), process.wait()) == (b"", 0)
+        assert (process.stderr.read(), process.wait()) == ("", 0)
 
 
 @pytest.mark.usefixtures("finished")
@@ -235,23 +252,30 @@ def test_what_is_not_there_is_one_line(
     assert (printed.err.count("\n"), printed.out) == (1, "")
 
 
-@pytest.mark.parametrize("arguments", [["stauts"], ["status"], ["show-failures", "x", "--limit", "0"], []])
-def test_a_wrong_command_line_is_one_line(arguments: list[str]) -> None:
-    result = cli(*arguments)
-    assert result.returncode == 2
-    assert result.stderr.startswith("python -m reports")
-    assert result.stderr.count("\n") == 1
+@pytest.mark.parametrize("arguments", [["stauts"], ["status"], ["show-failures", "x", "--limit", "0"]])
+def test_a_wrong_command_line_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("python -m reports")
+    assert error.count("\n") == 1
 
 
-def test_the_folder_comes_from_the_environment(tmp_path: Path) -> None:
-    empty = cli("list", MEMORYBENCH_RUNS_DIR=str(tmp_path))
-    assert empty.stdout == f"no runs in {tmp_path}: pytest bench makes one\n"
-    absent = cli("list", MEMORYBENCH_RUNS_DIR=str(tmp_path / "absent"))
-    assert absent.returncode == 2
-    assert "there is no folder" in absent.stderr
-    nothing = cli("status", "last", MEMORYBENCH_RUNS_DIR=str(tmp_path))
-    assert nothing.returncode == 2
-    assert "there is no run in" in nothing.stderr
+def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "show-failures" in "\n".join(message(capsys))
+
+
+def test_the_folder_comes_from_the_environment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORYBENCH_RUNS_DIR", str(tmp_path))
+    assert message(capsys, "list") == [f"no runs in {tmp_path}: pytest bench makes one"]
+    assert main(["status", "last"]) == 2
+    assert "there is no run in" in capsys.readouterr().err
+    monkeypatch.setenv("MEMORYBENCH_RUNS_DIR", str(tmp_path / "absent"))
+    assert main(["list"]) == 2
+    assert "there is no folder" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("finished")
@@ -261,9 +285,9 @@ def test_an_unreadable_run_hides_no_other(tmp_path: Path, runs: Path, capsys: py
     (tmp_path / "bad" / "checkpoint.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
     (tmp_path / "fresh").mkdir()
     (tmp_path / "fresh" / "checkpoint.sqlite").touch()
-    lines = told(capsys, "list", "--runs-dir", str(tmp_path))
+    lines = message(capsys, "list", "--runs-dir", str(tmp_path))
     assert [line.split()[0] for line in lines] == ["RUN", "finished", "bad:", "fresh:"]
-    assert told(capsys, "status", "last", "--runs-dir", str(tmp_path))[0] == "run finished: finished"
+    assert message(capsys, "status", "last", "--runs-dir", str(tmp_path))[0] == "run finished: finished"
     assert main(["status", "bad", "--runs-dir", str(tmp_path)]) == 2
     assert "cannot be" in capsys.readouterr().err
 

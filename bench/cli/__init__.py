@@ -1,0 +1,17 @@
+"""What ``python -m bench`` does beside running: catalogue, tables, clearing."""
+
+from bench.cli.caching import cache_lines
+from bench.cli.catalogue import describe_benchmark, list_benchmarks
+from bench.cli.clearing import clear_run
+from bench.cli.provider_table import markdown, provider_rows, provider_settings_table, terminal_table
+
+__all__ = [
+    "cache_lines",
+    "clear_run",
+    "describe_benchmark",
+    "list_benchmarks",
+    "markdown",
+    "provider_rows",
+    "provider_settings_table",
+    "terminal_table",
+]

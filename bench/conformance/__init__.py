@@ -1,0 +1,7 @@
+"""The conformance kit: what an adapter must do, checked against the live system."""
+
+from bench.conformance.kit import Verdicts
+
+__all__ = [
+    "Verdicts",
+]

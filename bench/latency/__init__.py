@@ -1,0 +1,1 @@
+"""Latency on its own: one search at a time, with nothing else going on."""

@@ -1,0 +1,273 @@
+"""Who takes part in a run: providers, the answering model and the judges, and what the record keeps of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, JsonValue
+
+from bench.base import Benchmark
+from bench.config import SELECTION_FIELDS, BenchmarkConfig
+from bench.pipeline.provider_options import provider_settings, recorded_settings
+from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
+from llms import Answerer, open_answerer
+from llms.answering import AnswerOptions, ModelAnswerer
+from llms.clients import ROLES, ChatModel, ModelOptions, Role, is_model_name, read_options, remark
+from providers import Provider, ProviderSettings, find_provider
+from registry import find_class, known_classes
+from reports.store import (
+    AnswererRecord,
+    BenchmarkRecord,
+    JudgeRecord,
+    Parts,
+    ProviderRecord,
+    RequestsRecord,
+    SampleRecord,
+)
+from vocabulary import ConfigurationError, Phase
+
+
+class LanguageModel(NamedTuple):
+    """A language model of a run: what it is used for, its name, and the `reply` that it is asked for, None for text."""
+
+    role: Role
+    name: str
+    chat: ChatModel
+    reply: type[BaseModel] | None
+
+
+@dataclass(frozen=True)
+class Participants:
+    """Who takes part in a run, found by name before anything is begun.
+
+    `own_prompts` are the providers that are answered for with a prompt of their own. `options` are settings of
+    requests to language models.
+    """
+
+    providers: dict[str, type[Provider]]
+    settings: dict[str, ProviderSettings]
+    answerer: Answerer
+    judges: tuple[Judge, ...]
+    protocol: str | None
+    own_prompts: frozenset[str] = frozenset()
+    options: Mapping[Role, ModelOptions] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: BenchmarkConfig, folder: Path | None = None) -> Participants:
+        """Those whom `config` names, the providers with their settings; raises `ConfigurationError`.
+
+        `folder` is the run's own, where batches are recorded; nothing is opened in it before the first call.
+        """
+        providers = {name: find_provider(name) for name in config.provider}
+        options = {role: read_options(config.model_option, role, strict=config.strict) for role in ROLES}
+        answerer = _open_answerer(config, options["answer"])
+        judges = tuple(open_judge(name, options["judge"]) for name in dict.fromkeys(config.judge))
+        _check_options(config, answerer, judges)
+        if config.judge_batch:
+            judges = tuple(_in_batches(judge, batches_of(folder or config.runs_dir)) for judge in judges)
+        if config.judge_protocol is not None:
+            judges = tuple(judge.for_protocol(config.judge_protocol) for judge in judges)
+        return cls(
+            providers,
+            provider_settings(providers, config.provider_option),
+            answerer,
+            judges,
+            config.judge_protocol,
+            _own_prompts(providers) if config.answer_prompt == "provider" else frozenset(),
+            options,
+        )
+
+    def answerer_for(self, benchmark: Benchmark, name: str = "", provider: Provider | None = None) -> Answerer:
+        """The answering model with the prompt of the benchmark's family, or with that of `provider`, called `name`."""
+        answerer = self.answerer.for_family(benchmark.family)
+        if provider is not None and name in self.own_prompts and isinstance(answerer, ModelAnswerer):
+            return answerer.with_own_prompt(name, provider.answer_prompt)
+        return answerer
+
+    def judges_for(self, benchmark: Benchmark) -> tuple[Judge, ...]:
+        """The judges, each with the rules that were asked for or else those of the benchmark."""
+        return tuple(judge.for_protocol(self.protocol or benchmark.protocol) for judge in self.judges)
+
+    def models(self, until: Phase) -> list[LanguageModel]:
+        """The language models of a run that goes `until` a phase."""
+        answerers = [self.answerer] if until in ("answer", "judge") else []
+        answering = [one for one in answerers if isinstance(one, ModelAnswerer)]
+        judging = [one for one in self.judges if isinstance(one, ModelJudge)] if until == "judge" else []
+        return [
+            *(LanguageModel("answer", one.name, one.chat.inner, None) for one in answering),
+            *(LanguageModel("judge", one.name, one.chat.inner, one.reply) for one in judging),
+        ]
+
+    def requests(self, until: Phase) -> tuple[RequestsRecord, ...]:
+        """What is kept of their requests, as far as it is known."""
+        return tuple(
+            RequestsRecord(
+                role=model.role,
+                name=model.name,
+                options=self.options[model.role].recorded,
+                form=model.chat.form.model_dump() if model.chat.form and model.chat.negotiated else None,
+            )
+            for model in self.models(until)
+        )
+
+    def depends_on_options(self, role: Role) -> dict[str, JsonValue] | None:
+        """What is set about the requests to the models in `role`; None for nothing."""
+        options = self.options.get(role)
+        return (options.recorded or None) if options else None
+
+    @property
+    def provider_records(self) -> tuple[ProviderRecord, ...]:
+        """What a report says of the providers."""
+        return tuple(
+            ProviderRecord(
+                name=name, version=found.version, api=found.api, settings=recorded_settings(self.settings[name])
+            )
+            for name, found in self.providers.items()
+        )
+
+    @property
+    def answerer_record(self) -> AnswererRecord:
+        """What a report says of the answering model."""
+        return AnswererRecord(
+            name=self.answerer.name,
+            version=self.answerer.version,
+            offline=self.answerer.offline,
+            priced_by=self.answerer.priced_by,
+        )
+
+    @property
+    def judge_record(self) -> JudgeRecord:
+        """What a report says of the judge, the first of several, before it is known what is judged."""
+        return judge_record(self.judges[0])
+
+
+def _open_answerer(config: BenchmarkConfig, requests: ModelOptions) -> Answerer:
+    """The answering model; raises `ConfigurationError` if it does not support the options."""
+    answerer = open_answerer(
+        config.answering_model, AnswerOptions(context_tokens=config.context_tokens, requests=requests)
+    )
+    options = [
+        *([f"--context-tokens {config.context_tokens}"] if config.context_tokens is not None else []),
+        *([f"--answer-prompt {config.answer_prompt}"] if config.answer_prompt != "shared" else []),
+    ]
+    if options and not isinstance(answerer, ModelAnswerer):
+        raise ConfigurationError(
+            f"{' '.join(options)} needs a language model, and answering model {config.answering_model!r} is none. "
+            "Leave it out, or name a language model with --answering-model."
+        )
+    return answerer
+
+
+def _check_options(config: BenchmarkConfig, answerer: Answerer, judges: Sequence[Judge]) -> None:
+    """Raise `ConfigurationError` for an option that no language model of the run takes."""
+    models = {
+        "answer": isinstance(answerer, ModelAnswerer),
+        "judge": any(isinstance(one, ModelJudge) for one in judges),
+    }
+    for option in config.model_option:
+        role = option.partition("=")[0].rpartition(".")[0]
+        if not (models[role] if role else any(models.values())):
+            who = {"answer": "the answering model", "judge": "the judge"}.get(role, "neither answering model nor judge")
+            raise ConfigurationError(
+                f"--model-option {option}: {who} is {'no' if role else 'a'} language model. Leave it out, or name one "
+                "with --answering-model or --judge."
+            )
+
+
+def batches_of(folder: Path) -> Path:
+    """Where a run writes down which batches it has sent."""
+    return folder / "judge_batches.sqlite"
+
+
+def _in_batches(judge: Judge, record: Path) -> Judge:
+    if not isinstance(judge, ModelJudge):
+        raise ConfigurationError(
+            f"--judge-batch: judge {judge.name!r} is no language model with a batch endpoint. Leave it out, or name "
+            "one of OpenAI or Anthropic with --judge."
+        )
+    try:
+        return judge.in_batches(record)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--judge-batch: {error}") from None
+
+
+def _own_prompts(providers: dict[str, type[Provider]]) -> frozenset[str]:
+    """Those of `providers` that bring a prompt."""
+    found = {name: one.answer_prompt for name, one in providers.items()}
+    own = frozenset(name for name, prompt in found.items() if prompt is not Provider.answer_prompt)
+    for name in own:
+        if inspect.iscoroutinefunction(found[name]):
+            raise ConfigurationError(
+                f"--answer-prompt provider: answer_prompt of {name!r} is async; make it plain def."
+            )
+    return own
+
+
+def judge_record(judge: Judge) -> JudgeRecord:
+    """What a report says of a judge."""
+    return JudgeRecord(name=judge.name, protocol=judge.protocol, model=judge.model, priced_by=judge.priced_by)
+
+
+def shutdown_remarks(config: BenchmarkConfig, today: date) -> list[str]:
+    """What is to be said of models that their vendor has shut down, or soon will."""
+    names = dict.fromkeys(FAMILY_MODELS.get(name, name) for name in (config.answering_model, *config.judge))
+    return [message for name in names if is_model_name(name) and (message := remark(name, today))]
+
+
+def known_types() -> set[str]:
+    """The question types of all benchmarks."""
+    return {name for benchmark in known_classes(Benchmark, "bench.benchmarks").values() for name in benchmark.types}
+
+
+def benchmark_names() -> list[str]:
+    """The benchmarks that can be asked for by name."""
+    return sorted(known_classes(Benchmark, "bench.benchmarks"))
+
+
+def find_benchmark(name: str) -> type[Benchmark]:
+    """The benchmark class of that name or dotted path; raises `UnknownNameError`."""
+    return find_class("benchmark", name, Benchmark, "bench.benchmarks")
+
+
+def record_of(benchmark: Benchmark, sample: SampleRecord, participants: Participants) -> BenchmarkRecord:
+    """What the checkpoint keeps of a benchmark, of what was chosen from it, and of how it is answered and judged."""
+    return BenchmarkRecord(
+        **benchmark.info.model_dump(),
+        types=benchmark.types,
+        official_f1=benchmark.official_f1,
+        official_retrieval=benchmark.official_retrieval,
+        official_accuracy=benchmark.official_accuracy,
+        paper_metrics=benchmark.paper_metrics,
+        sample=sample,
+        answer_prompt=participants.answerer_for(benchmark).prompt,
+        own_prompts={name: f"provider:{name}" for name in sorted(participants.own_prompts)},
+        judges=tuple(judge_record(judge) for judge in participants.judges_for(benchmark)),
+    )
+
+
+def parts_of(config: BenchmarkConfig, participants: Participants, version: str) -> Parts:
+    """All that the numbers depend on and that is known before any data is read."""
+    selection = config.model_dump(mode="json", include=set(SELECTION_FIELDS))
+    return {
+        "suite.version": version,
+        "ingest.isolation": config.isolation,
+        "search.top_k": config.top_k,
+        "answer.model": participants.answerer_record.model_dump(mode="json"),
+        "answer.prompt": config.answer_prompt,
+        "answer.context_tokens": config.context_tokens,
+        "answer.options": participants.depends_on_options("answer"),
+        "judge.options": participants.depends_on_options("judge"),
+        "judge.judges": [judge_record(judge).model_dump(mode="json") for judge in participants.judges],
+        "judge.protocol": config.judge_protocol,
+        "judge.protocols": list(protocol_names()) if any(judge.model for judge in participants.judges) else None,
+        "judge.repeats": config.judge_repeats,
+        **{f"selection.{name}": value for name, value in selection.items()},
+        **{
+            f"ingest.provider.{record.name}": record.model_dump(mode="json") for record in participants.provider_records
+        },
+    }

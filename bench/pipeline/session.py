@@ -1,0 +1,292 @@
+"""One run as one process sees it: opened before the first question, reported on after the last."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from bench.base import Benchmark
+from bench.cache import StepCache, trim_cache
+from bench.config import SELECTION_FIELDS, BenchmarkConfig
+from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
+from bench.pipeline.preflight import check_machine, check_services
+from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
+from bench.pipeline.runner import Runner
+from bench.pipeline.selection import OpenBenchmark, check_types, describe_selection
+from llms.clients import forget_batches
+from net import settle_calls
+from reports.report import Gate, Report, Scope, Threshold, check_thresholds, evaluate, parse_threshold, write_run
+from reports.store import (
+    VERSION,
+    Checkpoint,
+    Lead,
+    RunRecord,
+    begin,
+    begin_invocation,
+    check_run_id,
+    code_version,
+    compare_code,
+    end_invocation,
+    mark_finished,
+    new_invocation_id,
+    new_run_id,
+    read_git,
+    read_progress,
+    read_run,
+    read_versions,
+    settle_requests,
+    sqlite_url,
+    write_place,
+)
+from vocabulary import CheckpointError, ConfigurationError, Gold
+
+ROOT = Path(__file__).parents[2]
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass
+class RunSession:
+    """What is known of a run before anything of it is on disk, and then the way to its record.
+
+    Making one checks all that can be checked without reading data; it raises `ConfigurationError`.
+    `worker` counts from 0 among `workers` processes; `leads` is False in the workers of a controller, each of which has
+    a name of its own in `process`, also one that takes the place of another. `second_look_at`
+    is the finished run whose wrong questions are asked again in this one.
+    """
+
+    config: BenchmarkConfig
+    command: str
+    run_id: str = ""
+    invocation: str = field(default_factory=new_invocation_id)
+    started: float = field(default_factory=time.time)
+    second_look_at: str | None = None
+    worker: int = 0
+    workers: int = 1
+    leads: bool = True
+    process: str = ONLY_PROCESS
+    _lead: Lead | None = field(default=None, init=False)
+    _cache: StepCache | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.second_look_at or self.config.retry_from == "ingest":
+            self.config = self.config.model_copy(update={"cache": None})  # all of it is to be done again
+        self.run_id = check_run_id(self.run_id or self.config.run_id or new_run_id())
+        self.participants = Participants.of(self.config, self.folder)
+        self.thresholds: list[Threshold] = [parse_threshold(text) for text in self.config.fail_under]
+        check_types(self.config, known_types())
+        if self.config.retry_from and not self.exists:
+            raise ConfigurationError(
+                f"--retry-from {self.config.retry_from}: there is no run {self.run_id!r} in {self.config.runs_dir} to "
+                "ask again; name one with --run-id."
+            )
+
+    @property
+    def began(self) -> datetime:
+        """When this process or its controller began; a run that is continued began before."""
+        return datetime.fromtimestamp(self.started, UTC)
+
+    @property
+    def folder(self) -> Path:
+        """Where all files of the run lie."""
+        return self.config.runs_dir / self.run_id
+
+    @property
+    def calls(self) -> Path:
+        """Where its processes note their calls under way."""
+        return calls_folder(self.folder)
+
+    @property
+    def url(self) -> str:
+        """Where the checkpoint is."""
+        return self.config.checkpoint_url or sqlite_url(self.folder / "checkpoint.sqlite")
+
+    @property
+    def exists(self) -> bool:
+        """Whether the run was begun before."""
+        if self.config.checkpoint_url is None:
+            return (self.folder / "checkpoint.sqlite").is_file()
+        checkpoint = Checkpoint(self.url, self.run_id)
+        try:
+            read_run(checkpoint)
+        except CheckpointError:
+            return False
+        finally:
+            checkpoint.close()
+        return True
+
+    def preflight(self) -> None:
+        """Check the machine and the services that the run is going to call; raises `ConfigurationError`."""
+        check_machine(self.config.in_flight, self.workers)
+        if self.config.retry_from or not self._is_complete:
+            check_services(self.participants, self.config.until)
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether all is recorded, so that nothing is called."""
+        if not self.exists:
+            return False
+        checkpoint = Checkpoint(self.url, self.run_id)
+        try:
+            return read_progress(checkpoint, self.config.until).complete
+        finally:
+            checkpoint.close()
+
+    def open(self) -> Checkpoint:
+        """The run's record, begun if it is new.
+
+        Raises `ConfigurationError` if the run was begun with other inputs, another invocation is at work on it, or its
+        folder cannot be written.
+        """
+        self.lead()
+        if self.config.checkpoint_url is None:
+            with suppress(OSError):  # SQLite says what is wrong
+                (self.folder / "checkpoint.sqlite").touch(mode=0o600)
+        try:
+            self._cache = StepCache(self.config.cache) if self.config.cache else None
+            checkpoint = Checkpoint(self.url, self.run_id, patience=self.config.patience)
+        except BaseException:
+            self.release()
+            raise
+        try:
+            begin(checkpoint, self._record(), parts_of(self.config, self.participants, VERSION), self.config.retry_from)
+            self.settle(checkpoint)
+            if self.config.retry_from:
+                forget_batches(batches_of(self.folder))  # else it would be given the same verdicts again
+            checkpoint.lock(self.folder, self.release)
+            if self.config.checkpoint_url:
+                write_place(self.folder, self.run_id, self.config.checkpoint_url)
+            begin_invocation(checkpoint, self.invocation, self.command)
+        except BaseException:
+            checkpoint.close()
+            self.release()
+            raise
+        return checkpoint
+
+    def settle(self, checkpoint: Checkpoint) -> None:
+        """Record the forms of requests, once they are known; raises `ConfigurationError` if one has changed."""
+        found = [asked for asked in self.participants.requests(self.config.until) if asked.form is not None]
+        settle_requests(checkpoint, found, self.config.retry_from)
+
+    def lead(self) -> None:
+        """Make sure that no other invocation is at work on the run, and keep it so until `release`."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)  # it holds prompts and answers
+        except OSError as error:
+            raise ConfigurationError(
+                f"the run's folder {self.folder} cannot be made: {error.strerror}. Choose another with --runs-dir."
+            ) from error
+        if self.leads and self._lead is None:
+            self._lead = Lead(self.folder, self.run_id, self.config.checkpoint_url)
+            settle_calls(self.calls)
+
+    def release(self) -> None:
+        """Let others work on the run."""
+        if self._lead is not None:
+            self._lead.close()
+            self._lead = None
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
+
+    def work(self, checkpoint: Checkpoint, benchmarks: Mapping[str, OpenBenchmark]) -> Runner:
+        """What this process does of the run; it closes the cache when it stops."""
+        cache, self._cache = self._cache, None
+        return Runner(
+            RunPart(
+                self.config,
+                self.participants,
+                checkpoint,
+                self.folder,
+                self.invocation,
+                benchmarks,
+                worker=self.worker,
+                workers=self.workers,
+                process=self.process,
+                cache=cache,
+            )
+        )
+
+    def check_gate(self, benchmarks: Iterable[type[Benchmark]], golds: Iterable[Gold]) -> None:
+        """Make sure that a run over questions of `benchmarks` with these `golds` gives a value for each threshold.
+
+        Raises `ConfigurationError` otherwise.
+        """
+        f1 = [f"f1.{benchmark.official_f1}" for benchmark in benchmarks]
+        check_thresholds(self.thresholds, Scope.of(golds, f1, self.config.until, self.config.top_k))
+
+    def finish(self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] = _NONE) -> Report:
+        """Write down that this work is over, and the report of all that the run knows.
+
+        A run is finished once all its questions have ended in an invocation that is `complete`: that went through all
+        it had to do. `unmeasured` gives requested benchmarks without data, with the reason.
+        """
+        if complete and read_progress(checkpoint, self.config.until).finished:
+            mark_finished(checkpoint)
+        end_invocation(checkpoint, self.invocation)
+        report = write_run(
+            self.folder,
+            read_run(checkpoint),
+            checkpoint.settled_records(),
+            checkpoint.container_records(),
+            thresholds=self.thresholds,
+            max_errors=self.config.max_errors,
+            unmeasured=unmeasured,
+            state=checkpoint.digest(),
+        )
+        if self.config.cache:
+            trim_cache(self.config.cache, self.config.cache_mb << 20)
+        return report
+
+    def gate_without_run(self, unmeasured: Mapping[str, str]) -> Gate | None:
+        """The gate where no question could be asked; None if there are no thresholds."""
+        if not self.thresholds:
+            return None
+        return evaluate(
+            (), self.thresholds, self.config.max_errors, finished=True, second_look=False, unmeasured=unmeasured
+        )
+
+    def compare_code(self, checkpoint: Checkpoint) -> None:
+        """Record what code is not the same as when the run was begun: the report warns of it."""
+        compare_code(checkpoint, self._code())
+
+    def _code(self) -> dict[str, str]:
+        """The commits of this suite, and of the providers that are not in its repository."""
+        found = {"the suite": code_version(ROOT)}
+        for name, provider in self.participants.providers.items():
+            file = Path(inspect.getfile(provider)).resolve()
+            if not file.is_relative_to(ROOT):
+                found[f"provider {name}"] = code_version(file.parent, file)
+        return found
+
+    def _record(self) -> RunRecord:
+        return RunRecord(
+            id=self.run_id,
+            fingerprint="",
+            started=self.began,
+            finished=None,
+            command=self.command,
+            versions=read_versions(),
+            git=read_git(ROOT),
+            code=self._code(),
+            until=self.config.until,
+            top_k=self.config.top_k,
+            isolation=self.config.isolation,
+            selection=self.config.model_dump(mode="json", include=set(SELECTION_FIELDS)),
+            sampled=describe_selection(self.config),
+            second_look_at=self.second_look_at,
+            in_flight=self.config.in_flight,
+            workers=self.workers,
+            loop_lag_ms_p99=None,
+            providers=self.participants.provider_records,
+            benchmarks=(),
+            answerer=self.participants.answerer_record,
+            judge=self.participants.judge_record,
+            requests=self.participants.requests(self.config.until),
+        )

@@ -1,0 +1,37 @@
+"""What a run is done with, above the first question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from bench.config import BenchmarkConfig
+from bench.pipeline import Participants, judges_line, shutdown_remarks
+from bench.plugin.terminal.width import folded
+
+_MEASURED = "how much of the evidence a provider finds (recall@10), and how many answers are right (accuracy)"
+_ROLES = {"none": "none finds nothing (the floor)", "oracle": "oracle finds all of it (the ceiling)"}
+
+
+def header_lines(config: BenchmarkConfig, participants: Participants, resumption: str | None) -> Iterator[str]:
+    """Providers, models and judges, and what their figures may be compared with."""
+    parts = [
+        f"memorybench: {'provider' if len(config.provider) == 1 else 'providers'} {', '.join(config.provider)}",
+        f"answering model {config.answering_model}",
+        judges_line(config.judge, participants.judges, config.judge_repeats),
+        f"top-k {config.top_k}",
+        f"{config.in_flight} in flight",
+    ]
+    yield from folded(" · ".join(parts))
+    if roles := [role for name, role in _ROLES.items() if name in config.provider]:
+        yield from folded(f"  measured: {_MEASURED}; {', '.join(roles)}")
+    answers = participants.answerer.offline and config.until in ("answer", "judge")
+    judges = config.until == "judge" and any(judge.model is None for judge in participants.judges)
+    offline = [*(["answers"] if answers else []), *(["judges"] if judges else [])]
+    if offline:
+        who = " or ".join(offline)
+        yield from folded(f"  no language model {who}: such accuracies do not compare with model-judged ones")
+    for remark in shutdown_remarks(config, date.today()):
+        yield from folded(f"  {remark}")
+    if resumption:
+        yield from folded(f"  {resumption}")

@@ -1,0 +1,49 @@
+"""From a run's records to report.json: the model, the figures, prices, the gate, and the files that a run leaves."""
+
+from reports.report.attaching import attach_audit, judged_by, run_folder
+from reports.report.audits import Accepted, AcceptedShare, JudgeAudit
+from reports.report.build import GROUPS
+from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
+from reports.report.files import QuestionScores, lines_schema, read_lines, read_scores, write_checked, write_run
+from reports.report.gate import evaluate, gate_lines
+from reports.report.meter import Meter, check_limit, uses_models
+from reports.report.model import Gate, Report, Result, report_schema
+from reports.report.prices import Prices, dollars
+from reports.report.thresholds import Scope, Threshold, check_thresholds, parse_threshold
+
+__all__ = [
+    "GROUPS",
+    "Accepted",
+    "AcceptedShare",
+    "CheckVerdict",
+    "Checked",
+    "Gate",
+    "JudgeAudit",
+    "Meter",
+    "Prices",
+    "QuestionScores",
+    "Report",
+    "Result",
+    "Scope",
+    "Threshold",
+    "attach_audit",
+    "check_limit",
+    "check_thresholds",
+    "conformance_of",
+    "dollars",
+    "evaluate",
+    "gate_lines",
+    "headline",
+    "judged_by",
+    "lines_schema",
+    "parse_threshold",
+    "read_checked",
+    "read_lines",
+    "read_scores",
+    "report_schema",
+    "run_folder",
+    "uses_models",
+    "verdict_lines",
+    "write_checked",
+    "write_run",
+]

@@ -1,0 +1,101 @@
+"""Writing what a run leaves behind, so that a half-written file never stands where a good one should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from reports.report.audits import AUDITS, Audits, read_audits
+from reports.report.build import build_report
+from reports.report.conformance import Checked, conformance_of, conformance_path
+from reports.report.files.drafts import Draft, json_of, remove_drafts
+from reports.report.files.records import record_files
+from reports.report.model import Report
+from reports.report.stamp import STAMP, is_current, source_of, stamp_of
+from reports.report.thresholds import Threshold
+from reports.store import ContainerRecord, QuestionRecord, RunRecord
+from vocabulary import CheckpointError
+
+REPORT = "report.json"
+
+
+def write_report(folder: Path, report: Report) -> Path:
+    """Write ``report.json`` into `folder` and return its path; raises `CheckpointError` if it cannot be."""
+    with Draft(folder / REPORT) as draft:
+        draft.write(json_of(report, indent=2))
+    return folder / REPORT
+
+
+def write_audits(folder: Path, audits: Audits) -> Path:
+    """Write ``judge_audit.json`` into `folder` and return its path; raises `CheckpointError` if it cannot be."""
+    with Draft(folder / AUDITS) as draft:
+        draft.write(json_of(audits, indent=2))
+    return folder / AUDITS
+
+
+def write_checked(runs_dir: Path, checked: Checked) -> Path:
+    """Write what the conformance kit knows of a provider and return the path of the file.
+
+    Raises `CheckpointError` if it cannot be written.
+    """
+    path = conformance_path(runs_dir, checked.provider.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make {path.parent}: {error.strerror}. Choose another folder with --runs-dir."
+        raise CheckpointError(message) from error
+    with Draft(path) as draft:
+        draft.write(json_of(checked, indent=2))
+    return path
+
+
+def write_run(
+    folder: Path,
+    run: RunRecord,
+    questions: Iterable[QuestionRecord],
+    containers: Iterable[ContainerRecord],
+    *,
+    thresholds: Sequence[Threshold] = (),
+    max_errors: int | None = None,
+    unmeasured: Mapping[str, str] = MappingProxyType({}),
+    state: str | None = None,
+) -> Report:
+    """Build the report of `run` and write all its files into `folder`, reading each iterable once.
+
+    With `state`, a hash of all that `questions` and `containers` are read from, files that were made from the same are
+    left as they are, and the report is the one that lies there.
+
+    Audits of its judges that were attached before stay attached; what the conformance kit found out about its providers
+    is read from beside the folder.
+
+    Raises `CheckpointError` if that cannot be done; each file is then either the former or the new one, whole.
+    """
+    remove_drafts(folder)
+    audits, conformance = read_audits(folder), partial(conformance_of, folder.parent)
+    source = source_of(
+        (state, run, thresholds, max_errors, dict(unmeasured), audits, [*map(conformance, run.providers)])
+    )
+    if state is not None and is_current(folder, source):
+        return Report.model_validate_json((folder / REPORT).read_bytes())
+    containers = list(containers)
+    with record_files(folder, run, containers) as keep:
+        kept = _handing_on(questions, keep)
+        report = build_report(
+            run, kept, containers, thresholds=thresholds, max_errors=max_errors, unmeasured=unmeasured
+        )
+        report = report.with_audits(audits).with_conformance(conformance)
+    write_report(folder, report)
+    if state is not None:
+        with Draft(folder / STAMP) as draft:
+            draft.write(stamp_of(folder, source))
+    return report
+
+
+def _handing_on(
+    questions: Iterable[QuestionRecord], keep: Callable[[QuestionRecord], None]
+) -> Iterator[QuestionRecord]:
+    for record in questions:
+        keep(record)
+        yield record

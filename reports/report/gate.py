@@ -1,0 +1,151 @@
+"""Whether a run is good enough: what thresholds say of a report's results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from reports.metrics import Breakdown, RetrievalLevels
+from reports.report.model import Gate, GateRow, Result, Unmeasured
+from reports.report.thresholds import F1_NAMES, TIMES, Threshold
+
+ROUNDING = 1e-12
+"""A mean of shares may miss its exact value by some last digits; a threshold is not missed for that."""
+
+
+def evaluate(
+    results: Sequence[Result],
+    thresholds: Sequence[Threshold],
+    max_errors: int | None,
+    *,
+    finished: bool,
+    second_look: bool,
+    unmeasured: Mapping[str, str] = MappingProxyType({}),
+) -> Gate:
+    """Hold `results` against `thresholds`: each must be met by every result that it applies to.
+
+    `max_errors` is how many errors the whole run may have; None is 0. A second look and an unfinished run are refused.
+    Thresholds are missed if a requested benchmark measured nothing: `unmeasured` gives the reason by its name.
+    """
+    lacking = unmeasured if thresholds else {}
+    applied = thresholds if results or not lacking else ()
+    rows = tuple(row for threshold in applied for row in _rows(threshold, results))
+    errors = sum(result.questions.errors for result in results)
+    allowed = max_errors or 0
+    refused = None
+    if second_look:
+        refused = "a second look asks only what was wrong before; no gate can be satisfied by it"
+    elif not finished:
+        refused = "the run is not finished; continue it with --lf, then the gate can be judged"
+    met = refused is None and not lacking and errors <= allowed and all(row.met for row in rows)
+    return Gate(
+        met=met,
+        refused=refused,
+        thresholds=rows,
+        unmeasured=tuple(Unmeasured(benchmark=name, reason=reason) for name, reason in lacking.items()),
+        errors=errors,
+        max_errors=allowed,
+    )
+
+
+def gate_lines(gate: Gate) -> list[str]:
+    """What the terminal says about `gate`, a line for each threshold and for errors."""
+    if gate.refused is not None:
+        return [f"gate refused: {gate.refused}"]
+    lines = [f"gate {'met' if row.met else 'missed'}: {_row_text(row)}" for row in gate.thresholds]
+    for one in gate.unmeasured:
+        reason = one.reason.removeprefix(f"{one.benchmark}: ")
+        lines.append(f"gate missed: nothing was measured on {one.benchmark}: {reason}")
+    if gate.errors > gate.max_errors:
+        lines.append(f"gate missed: {_counted(gate.errors, 'error')} > {gate.max_errors} allowed (--max-errors)")
+    elif gate.errors:
+        lines.append(f"gate met: {_counted(gate.errors, 'error')} <= {gate.max_errors} allowed (--max-errors)")
+    return lines or ["gate met: no errors"]
+
+
+def _rows(threshold: Threshold, results: Sequence[Result]) -> list[GateRow]:
+    rows = [_row(threshold, result) for result in results if _applies(threshold, result)]
+    if rows:
+        return rows
+    return [
+        GateRow(
+            name=threshold.name, threshold=threshold.value, direction=threshold.direction,
+            provider=None, benchmark=None,
+            value=None, met=False, missed_by=None, reason="nothing that was selected has such a number",
+        )
+    ]  # fmt: skip
+
+
+def _applies(threshold: Threshold, result: Result) -> bool:
+    if threshold.metric in F1_NAMES:
+        return threshold.metric == f"f1.{result.benchmark.official_f1}"
+    return threshold.part is None or _part(threshold, result) is not None
+
+
+def _part(threshold: Threshold, result: Result) -> Breakdown | None:
+    part = threshold.part or ""
+    return result.by_type.get(part) or result.by_group.get(part)
+
+
+def _row(threshold: Threshold, result: Result) -> GateRow:
+    value, reason = _measured(threshold, result)
+    missed_by = None
+    if value is not None:
+        short = value - threshold.value if threshold.direction == "at most" else threshold.value - value
+        missed_by = short if short > ROUNDING else None
+    return GateRow(
+        name=threshold.name, threshold=threshold.value, direction=threshold.direction,
+        provider=result.provider.name, benchmark=result.benchmark.name,
+        value=value, met=value is not None and missed_by is None, missed_by=missed_by, reason=reason,
+    )  # fmt: skip
+
+
+def _measured(threshold: Threshold, result: Result) -> tuple[float | None, str | None]:
+    """The number that `threshold` speaks of, or why there is none."""
+    if threshold.metric in TIMES:
+        statistic, _, phase = threshold.metric.removesuffix("_ms").partition(".")
+        value: float | None = getattr(getattr(result.latency_ms, phase), statistic)
+        return value, None if value is not None else f"no {phase} step was done"
+    if threshold.metric in F1_NAMES:
+        f1 = result.f1.get(threshold.metric.removeprefix("f1."))
+        if f1 is None:
+            return None, "nothing was answered"
+        return f1.answerable.value, None if f1.answerable.n else "no answerable question was selected"
+    block = _part(threshold, result) or result
+    if threshold.metric != "accuracy":
+        return _ranked(block.retrieval, threshold, result)
+    if block.accuracy is None:
+        return None, "nothing was judged"
+    return (block.accuracy.ci95[0] if threshold.low else block.accuracy.value), None
+
+
+def _ranked(levels: RetrievalLevels, threshold: Threshold, result: Result) -> tuple[float | None, str | None]:
+    retrieval = levels.session if threshold.level == "session" else levels.message
+    if retrieval is None:
+        searched = result.context.n
+        untold = f"the results do not say which {threshold.level} they come from"
+        return None, untold if searched else "nothing was searched"
+    if retrieval.n == 0:
+        return None, "no such question has evidence"
+    metric, _, cutoff = threshold.metric.partition("@")
+    by_cutoff = {"recall": retrieval.recall, "hit": retrieval.hit, "ndcg": retrieval.ndcg}
+    value = by_cutoff[metric][cutoff] if cutoff else retrieval.mrr
+    return value, None if value is not None else f"fewer than {cutoff} results were asked for (--top-k)"
+
+
+def _row_text(row: GateRow) -> str:
+    where = f" on {row.provider}/{row.benchmark}" if row.provider else ""
+    if row.value is None:
+        return f"{row.name} has no value{where}: {row.reason}"
+    if row.direction == "at most":
+        sign, beyond, digits = ("<=" if row.met else ">"), "over by", 1
+    else:
+        sign, beyond, digits = (">=" if row.met else "<"), "short by", 3
+    if row.missed_by is not None and row.missed_by < 10**-digits:
+        digits = 9  # a near miss must not look like a hit
+    text = f"{row.name} {row.value:.{digits}f} {sign} {row.threshold:g}{where}"
+    return text if row.missed_by is None else f"{text}: {beyond} {row.missed_by:.{digits}f}"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,82 @@
+"""Where runs are: a folder each, with the checkpoint in it or a ``run.json`` that names the checkpoint's database."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+
+from reports.store import tables
+from reports.store.checkpoint import Checkpoint
+from reports.store.runs import read_run
+from vocabulary import CheckpointError, ConfigurationError
+
+_CHECKPOINT = "checkpoint.sqlite"
+_PLACE = "run.json"
+_URL_VARIABLE = "MEMORYBENCH_CHECKPOINT_URL"
+
+
+def write_place(folder: Path, run_id: str, url: str) -> None:
+    """Write into the run's `folder` which database its checkpoint is in, without the password."""
+    place = {"run_id": run_id, "checkpoint_url": tables.without_password(url)}
+    replace_file(folder / _PLACE, json.dumps(place, indent=2) + "\n")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; a process killed meanwhile leaves the former file as it was."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # where the disk is full, for one
+
+
+def open_run(runs_dir: Path, run_id: str) -> Checkpoint:
+    """A run that is there; raises `ConfigurationError` if it is not.
+
+    The password of its database is that of MEMORYBENCH_CHECKPOINT_URL if that names the same database; else libpq takes
+    it from PGPASSWORD or ~/.pgpass.
+    """
+    path = runs_dir / run_id / _CHECKPOINT
+    if path.is_file():
+        return Checkpoint(tables.sqlite_url(path), run_id)
+    place = runs_dir / run_id / _PLACE
+    if not place.is_file():
+        there = ", ".join(list_runs(runs_dir)[-5:]) or "none"
+        raise ConfigurationError(f"there is no run {run_id!r} in {runs_dir}. The latest there: {there}.")
+    return Checkpoint(tables.same_database(_read_place(place), [os.environ.get(_URL_VARIABLE)]), run_id)
+
+
+def list_runs(runs_dir: Path) -> list[str]:
+    """The ids of the runs in a folder, oldest first."""
+    begun = {
+        path.parent.name: path.stat().st_ctime for name in (_PLACE, _CHECKPOINT) for path in runs_dir.glob(f"*/{name}")
+    }
+    return sorted(begun, key=begun.__getitem__)
+
+
+def newest_run(runs_dir: Path) -> str:
+    """The id of the run that was begun last; raises `ConfigurationError` if there is none."""
+    begun = []
+    for run_id in list_runs(runs_dir):
+        try:
+            with closing(open_run(runs_dir, run_id)) as checkpoint:
+                begun.append((read_run(checkpoint).started, run_id))
+        except CheckpointError:
+            continue  # a run that cannot be read is not the one that is meant; `list` shows it
+    if not begun:
+        raise ConfigurationError(f"there is no run in {runs_dir}: pytest bench makes one.")
+    return max(begun)[1]
+
+
+def _read_place(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["checkpoint_url"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} does not say where the run's checkpoint is: {type(error).__name__}: {error}. Continuing the run "
+            "with --run-id and --checkpoint-url writes it anew."
+        ) from error

@@ -1,0 +1,96 @@
+"""Who is at work on a run: files in its folder that processes lock until they close or die."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from hashlib import blake2b
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from reports.store import tables
+from vocabulary import CheckpointError, ConfigurationError
+
+_NAME = "run.lock"
+_LEAD = "lead.lock"
+
+
+def lock_run(folder: Path) -> int:
+    """Lock the run in `folder` together with the other processes at work on it; the descriptor to close at the end.
+
+    Raises `CheckpointError` if the file system has no locks or cannot be written.
+    """
+    try:
+        file = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        raise CheckpointError(f"{folder / _NAME} cannot be locked: {error.strerror}.") from error
+    return file
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether any process is at work on the run in `folder`; no where that cannot be seen."""
+    try:
+        with (folder / _NAME).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    return False
+
+
+class Lead:
+    """One invocation at a time works on a run: the process that begins it holds this until `close` or its death.
+
+    In the run's folder it is a lock on a file; a run in PostgreSQL, which processes of other machines may want too,
+    has an advisory lock there, which lasts as long as the connection.
+
+    Raises `ConfigurationError` if another invocation is at work on the run.
+    """
+
+    def __init__(self, folder: Path, run_id: str, url: str | None) -> None:
+        self._engine: Engine | None = None
+        try:
+            self._file = os.open(folder / _LEAD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 200, 0).decode(errors="replace")
+            os.close(self._file)
+            raise _busy(run_id, holder) from None
+        except OSError as error:
+            raise CheckpointError(f"{folder / _LEAD} cannot be locked: {error.strerror}.") from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        try:
+            if url is not None and url.startswith("postgresql"):
+                self._lock_database(run_id, url)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let another invocation work on the run."""
+        os.close(self._file)
+        if self._engine is not None:
+            self._connection.close()
+            self._engine.dispose()
+
+    def _lock_database(self, run_id: str, url: str) -> None:
+        self._engine = tables.connect(url)
+        key = int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest(), "big", signed=True)
+        try:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            free = self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one()
+        except sa.exc.SQLAlchemyError as error:
+            raise tables.failure(url, "opened", error) from error
+        if not free:
+            raise _busy(run_id, "a process of another folder or machine")
+
+
+def _busy(run_id: str, holder: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"run {run_id!r} is being worked on by {holder or 'another process'}: two at once would pay for every question "
+        "twice. Wait for its end, stop it, or use another --run-id."
+    )

@@ -1,0 +1,35 @@
+"""Which questions a run is about, and what each of them is called in its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vocabulary import Case
+
+
+class QuestionKey(NamedTuple):
+    """Which question of the run: `question` is the case's id."""
+
+    provider: str
+    benchmark: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedQuestion:
+    """A question that a run puts to a provider."""
+
+    provider: str
+    case: Case
+
+    @property
+    def key(self) -> QuestionKey:
+        """Its key in the checkpoint."""
+        return QuestionKey(self.provider, self.case.benchmark, self.case.id)
+
+
+def each_once(selected: Iterable[SelectedQuestion]) -> list[SelectedQuestion]:
+    """`selected` in order, without those that are there already: several tests may be about one question."""
+    return list({question.key: question for question in selected}.values())

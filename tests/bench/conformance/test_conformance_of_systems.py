@@ -1,0 +1,55 @@
+"""The memory systems of this repository pass its own kit: services on loopback, engines in this process."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+
+import pytest
+
+from tests.bench.plugin.suite import Ended, Suite
+from tests.providers.engines.extraction_server import serving
+from tests.providers.engines.graph_extraction import graph, memories
+from tests.providers.hosted.vendors.mem0_server import Mem0Server
+from tests.providers.hosted.vendors.supermemory_server import SupermemoryServer
+from tests.providers.hosted.vendors.vendor_server import VendorServer, serving_vendor
+from tests.providers.hosted.vendors.zep_server import ZepServer
+
+SERVICES = {"mem0": Mem0Server, "supermemory": SupermemoryServer, "zep": ZepServer}
+ENGINES = {"mem0-local": ("mem0", None), "graphiti": ("graphiti_core", graph), "langmem": ("langmem", memories)}
+KIT = ("bench", "-k", "conformance", "--conformance-sessions=6")
+
+
+def check(suite: Suite, name: str, ended: Ended, *, declared: int) -> None:
+    kept = json.loads((suite.runs / "conformance" / f"{name}.json").read_text())
+    detail = [(one["name"], one["message"]) for one in kept["checks"] if one["outcome"] == "failed"]
+    assert detail == [], ended.output
+    assert len(kept["checks"]) == 17
+    assert sum(one["outcome"] == "declared" for one in kept["checks"]) == declared
+    assert ended.status == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_hosted_service(suite: Suite, name: str) -> None:
+    service: VendorServer = SERVICES[name](ready_after=0.2)
+    with serving_vendor(service) as server:
+        access = {f"{name.upper()}_API_KEY": server.key, f"{name.upper()}_BASE_URL": server.url, "MEM0_SETTLE": "0"}
+        suite.seconds = 300
+        ended = suite.run(*KIT, f"--provider={name}", **access)
+    check(suite, name, ended, declared=0)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine(suite: Suite, name: str) -> None:
+    package, reply = ENGINES[name]
+    if find_spec(package) is None:
+        pytest.skip(f"the extra {name} is not installed")
+    with serving(**({"reply": reply} if reply else {})) as server:
+        options = {"llm": "m", "llm_url": server.url, "embedder": "e", "embedder_url": server.url}
+        if name != "langmem":
+            options["embedding_dims"] = "256"
+        given = [f"--provider-option={option}={value}" for option, value in options.items()]
+        keys = {"OPENAI_API_KEY": "a-key", "EMBEDDING_API_KEY": "a-key"}
+        suite.seconds = 400
+        ended = suite.run(*KIT, f"--provider={name}", *given, **keys)
+    check(suite, name, ended, declared=1)

@@ -1,0 +1,147 @@
+"""Memory engines in this process, on parts of real conversations, with several workers: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.base import BenchmarkOptions
+from bench.benchmarks.locomo import LoCoMo
+from tests.bench.plugin.suite import Suite, kill_group, wait
+from tests.providers.engines.extraction_server import ExtractionServer, serving
+from tests.providers.engines.graph_extraction import graph
+
+CONVERSATIONS = ("conv-26", "conv-30", "conv-49")
+SESSIONS = 2
+
+
+def mem0_memories(folder: Path) -> Counter[str]:
+    """What a store of mem0 holds, read by Qdrant itself."""
+    from qdrant_client import QdrantClient
+
+    with closing(QdrantClient(path=str(folder / "qdrant"))) as client:
+        (collection,) = [one.name for one in client.get_collections().collections if not one.name.endswith("_entities")]
+        points, _next = client.scroll(collection, limit=100_000)
+    return Counter(str((point.payload or {})["data"]).strip() for point in points)
+
+
+def graphiti_episodes(folder: Path) -> Counter[str]:
+    """What a graph has been given, read by Kuzu itself."""
+    import kuzu
+
+    with (
+        closing(kuzu.Database(folder / "graph.kuzu", max_db_size=1 << 36)) as database,
+        kuzu.Connection(database) as at,
+    ):
+        rows: Any = at.execute("MATCH (e:Episodic) RETURN e.content")
+        return Counter(str(row[0]).strip() for row in rows.get_all())
+
+
+ENGINES: dict[str, tuple[str, int, Callable[[Path], Counter[str]]]] = {
+    "mem0-local": ("mem0", 3, mem0_memories),
+    "graphiti": ("graphiti_core", 60, graphiti_episodes),
+}
+"""Of each the package, the requests to its model after which it is killed, and what reads its stores."""
+
+
+@pytest.fixture
+def locomo(data_folder: Path, tmp_path: Path) -> LoCoMo:
+    """The first sessions of three conversations, and what is asked about these sessions."""
+    samples = json.loads((data_folder / "locomo" / "locomo10.json").read_text())
+    parts = [shortened(sample) for sample in samples if sample["sample_id"] in CONVERSATIONS]
+    (tmp_path / "locomo10.json").write_text(json.dumps(parts))
+    return LoCoMo(BenchmarkOptions(data=str(tmp_path)))
+
+
+def shortened(sample: dict[str, Any]) -> dict[str, Any]:
+    within = {f"session_{number}" for number in range(1, SESSIONS + 1)}
+    talk = {
+        key: value
+        for key, value in sample["conversation"].items()
+        if key in within or not re.fullmatch(r"session_\d+", key)
+    }
+    said = {turn["dia_id"] for session in within for turn in talk[session]}
+    return {
+        **sample,
+        "conversation": talk,
+        "qa": [asked for asked in sample["qa"] if said.issuperset(asked["evidence"])],
+    }
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def engine(request: pytest.FixtureRequest) -> str:
+    name = str(request.param)
+    if find_spec(ENGINES[name][0]) is None:
+        pytest.skip(f"the extra {name} is not installed")
+    return name
+
+
+@pytest.fixture
+def server(engine: str) -> Iterator[ExtractionServer]:
+    with serving(**({"reply": graph} if engine == "graphiti" else {})) as server:
+        yield server
+
+
+def command(engine: str, server: ExtractionServer) -> tuple[str, ...]:
+    options = {"llm": "m", "llm_url": server.url, "embedder": "e", "embedder_url": server.url, "embedding_dims": "256"}
+    return (
+        *("bench", f"--provider={engine}", "-n2", "-k", "locomo"),
+        *(f"--provider-option={name}={value}" for name, value in options.items()),
+    )
+
+
+def stored(suite: Suite, engine: str) -> dict[str, Counter[str]]:
+    """What each container's store holds, by its conversation."""
+    (run_id,) = suite.run_ids
+    _package, _requests, read = ENGINES[engine]
+    stores = suite.runs / run_id / "providers" / engine / "stores"
+    folders = [folder for folder in stores.iterdir() if not folder.name.startswith(".")]
+    return {next(name for name in CONVERSATIONS if folder.name.startswith(name)): read(folder) for folder in folders}
+
+
+def said(locomo: LoCoMo) -> dict[str, Counter[str]]:
+    """What was said in each conversation, message by message."""
+    haystacks = {case.cluster: case.haystack for case in locomo.cases()}
+    whole = {}
+    for name in CONVERSATIONS:
+        sessions = list(locomo.haystack(haystacks[name]).sessions())
+        pieces = [message.rendered() for one in sessions for message in one.messages]
+        whole[name] = Counter(piece.strip() for piece in pieces)
+    return whole
+
+
+def check(suite: Suite, engine: str, locomo: LoCoMo) -> None:
+    (result,) = suite.report()["results"]
+    assert result["questions"]["judged"] == result["questions"]["selected"] > 0
+    kept, expected = stored(suite, engine), said(locomo)
+    assert kept.keys() == expected.keys()
+    for name, pieces in expected.items():
+        assert kept[name].keys() == pieces.keys(), "nothing is lost, and nothing made up"
+        assert all(number <= pieces[piece] for piece, number in kept[name].items()), "nothing is there twice"
+
+
+def test_three_conversations_with_two_workers_killed_amidst_the_ingest_and_finished(
+    suite: Suite, engine: str, server: ExtractionServer, locomo: LoCoMo, tmp_path: Path
+) -> None:
+    surroundings = {"MEMORYBENCH_DATA": str(tmp_path), "OPENAI_API_KEY": "a-key", "EMBEDDING_API_KEY": "a-key"}
+    process = suite.start(*command(engine, server), **surroundings)
+    _package, requests, _read = ENGINES[engine]
+    wait(lambda: server.counts["chat"] >= requests or process.poll() is not None, seconds=200)
+    kill_group(process, signal.SIGKILL)
+    suite.end(process)
+    suite.seconds = 400
+    resumed = suite.run("--lf", "-n2", **surroundings)
+    assert process.returncode == -signal.SIGKILL
+    assert "resuming run" in resumed.output
+    check(suite, engine, locomo)
+    (result,) = suite.report()["results"]
+    assert json.dumps(result["errors"]) == "[]"

@@ -1,0 +1,112 @@
+"""A Python that has imported what every run imports, and forks itself for each: a run is a process without its start.
+
+What a start itself does is for the tests that start a Python anew: `tests/test_startup.py`, and all that use
+`Suite.start`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock, Timer
+
+from bench import Benchmark
+from judges import Judge
+from llms import Answerer
+from providers import Provider
+from registry import known_classes
+from tests.processes import PIPE, Process
+
+_only_one = Lock()
+_running: list[Process] = []
+
+
+def run_module(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    output: Path,
+    seconds: float,
+) -> int | None:
+    """Run ``python -m MODULE``, its output in a file; its status (negative for a signal), or None after `seconds`."""
+    request = {
+        "module": module,
+        "arguments": list(arguments),
+        "folder": str(folder),
+        "environment": dict(environment),
+        "output": str(output),
+    }
+    with _only_one:
+        if not _running or _running[0].poll() is not None:
+            _running[:] = [Process([sys.executable, "-m", __name__], stdin=PIPE, stdout=PIPE, shared=True)]
+        (python,) = _running
+        assert python.stdin
+        assert python.stdout
+        python.stdin.write(json.dumps(request) + "\n")
+        python.stdin.flush()
+        group, overdue = int(python.stdout.readline()), []
+
+        def end() -> None:
+            overdue.append(group)
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+
+        limit = Timer(seconds, end)
+        limit.start()
+        try:
+            status = int(python.stdout.readline())
+        finally:
+            limit.cancel()
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)  # what it started and left behind
+    return None if overdue else os.waitstatus_to_exitcode(status)
+
+
+def _import_what_runs_import() -> None:
+    """All but plugins, whose assertions pytest rewrites when it imports them."""
+    for name in ("pytest", "_pytest.junitxml", "_pytest.pytester", "bench.conformance", "bench.run", "reports.show"):
+        importlib.import_module(name)
+    classes = ((Benchmark, "bench.benchmarks"), (Judge, "judges"), (Answerer, "llms"), (Provider, "providers"))
+    for base, package in classes:
+        known_classes(base, package)
+
+
+def _serve() -> None:
+    """Fork for every line of the input; print the child's process id, and its status when it has ended."""
+    _import_what_runs_import()
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if not child:
+            _become(**request)
+        print(child, flush=True)
+        print(os.waitpid(child, 0)[1], flush=True)
+
+
+def _become(module: str, arguments: list[str], folder: str, environment: dict[str, str], output: str) -> None:
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(written, stream)
+    os.close(written)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:1] = [folder, *environment.get("PYTHONPATH", folder).split(os.pathsep)]
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve()

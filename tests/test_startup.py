@@ -1,0 +1,58 @@
+"""What a program or a command line need not wait for is not imported."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.processes import run as run_process
+from tests.repository import ROOT
+
+HEAVY = {"anthropic", "httpx", "httpx2", "huggingface_hub", "nltk", "numpy", "openai", "pytest", "scipy"}
+LOADED = "import sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """What a fresh Python has imported after `code`."""
+    command = [sys.executable, "-c", f"{code}\n{LOADED}", *arguments]
+    result = run_process(command, cwd=ROOT, check=True)
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize("code", ["import bench", "from bench import run_benchmark"])
+def test_a_program_gets_neither_pytest_nor_an_sdk(code: str) -> None:
+    found = loaded(code)
+    assert "bench" in found
+    assert not found & HEAVY
+
+
+@pytest.mark.parametrize("room", ["bench", "reports", "judges"])
+def test_help_needs_no_database(room: str) -> None:
+    code = f"""
+from {room}.__main__ import main
+try:
+    main(["--help"])
+except SystemExit as ended:
+    assert ended.code == 0
+"""
+    found = loaded(code)
+    assert room in found
+    assert not found & (HEAVY | {"sqlalchemy"})
+
+
+def test_the_terminal_shows_something_before_anything_large_is_imported() -> None:
+    code = """
+import pytest
+from bench.plugin import hooks
+
+def leave(config):
+    print("shown")
+    pytest.exit("seen", returncode=0)
+
+hooks._show_start = leave
+pytest.main(["bench", "-k", "synthetic", "-p", "no:cacheprovider"])
+"""
+    found = loaded(code)
+    assert "pytest" in found
+    assert not found & ((HEAVY - {"pytest"}) | {"sqlalchemy", "rich"})

@@ -1,0 +1,58 @@
+"""The tuner as its users run it: a process in the repository, its runs elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import PIPE, STDOUT, Finished, Process, run
+from tuner.__main__ import main
+
+SMALL = ("--option=synthetic_sessions=20", "--option=synthetic_questions=40", "--until=search", "--objective=recall@10")
+
+
+class Tuner:
+    """Commands with a `folder` of their own, in which ``calls`` has what the memory system was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.runs, self.calls = folder, folder / "runs", folder / "calls"
+        self.calls.mkdir()
+        self.environment = {**os.environ, "TUNABLE_CALLS": str(self.calls), "COLUMNS": "140"}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tuner", *arguments, "--runs-dir", str(self.runs)]
+
+    def run(self, *arguments: str) -> Finished:
+        return run(self.command(*arguments), env=self.environment, seconds=240)
+
+    def optimize(self, *arguments: str, provider: str = "Memory") -> Finished:
+        named = f"--provider=tests.subjects.tunable:{provider}"
+        return self.run("optimize", named, "--name=s", *SMALL, *arguments)
+
+    def main(self, *arguments: str) -> tuple[int, str, str]:
+        """A command in this process: its exit status and what it prints to both outputs."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = main([*arguments, "--runs-dir", str(self.runs)])
+            except SystemExit as ended:
+                status = int(ended.code or 0)
+        return status, out.getvalue(), err.getvalue()
+
+    def start(self, *arguments: str) -> Process:
+        command = self.command("optimize", "--provider=tests.subjects.tunable:Memory", "--name=s", *SMALL, *arguments)
+        return Process(command, env=self.environment, seconds=240, stdout=PIPE, stderr=STDOUT)
+
+    def asked(self, call: str) -> list[str]:
+        file = self.calls / call
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def tuner(tmp_path: Path) -> Tuner:
+    return Tuner(tmp_path)

@@ -1,0 +1,190 @@
+"""A search from beginning to end: noise of the defaults, dead parameters, trials, a verdict on held-out questions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import TrialState
+
+from reports.report import QuestionScores, read_scores
+from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
+from tuner.knobs import dead_parameters
+from tuner.settings import StudySettings
+from tuner.trials import (
+    DEAD,
+    ERROR,
+    Trial,
+    UnfinishedError,
+    finished,
+    propose_defaults,
+    run_one,
+    spent,
+    take_up_abandoned,
+)
+from tuner.verdict import Ranking, Verdict, judge, rank
+from vocabulary import ConfigurationError, SettingValue
+
+NOISE, HOLDOUT = "noise", "holdout"
+"""Attributes of a study: figures of the default settings' repeats; its verdicts by trial."""
+
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a search ends: after so many finished trials, seconds or US dollars, whatever comes first."""
+
+    trials: int
+    seconds: float | None = None
+    max_usd: float | None = None
+
+
+class Search:
+    """A study that is searched in this process, and by `workers` others where there is more than one."""
+
+    def __init__(
+        self, study: optuna.Study, settings: StudySettings, limits: Limits, *, note: Callable[[str], None]
+    ) -> None:
+        self.study, self.settings, self.limits, self._note = study, settings, limits, note
+        self._deadline = time.monotonic() + limits.seconds if limits.seconds is not None else None
+
+    def measure_defaults(self) -> dict[str, list[float]]:
+        """Make the default settings trial 0, and repeat them as runs of their own that share nothing with it.
+
+        The figures of each objective, trial 0's first; kept in the study, so measured once. Raises `ConfigurationError`
+        if the default settings cannot be measured: nothing could be compared with them.
+        """
+        known: dict[str, list[float]] = self.study.user_attrs.get(NOISE, {})
+        if known:
+            return known
+        take_up_abandoned(self.study)
+        propose_defaults(self.study, self.settings.parameters)
+        while not finished(self.study):
+            self._note("trial 0: the default settings")
+            done = run_one(self.study, self.settings, max_usd=self._money())
+            if done.state != TrialState.COMPLETE:
+                raise ConfigurationError(f"the default settings cannot be measured: {done.user_attrs.get(ERROR)}")
+        first, *_ = finished(self.study)
+        repeats = [first.metrics]
+        for repeat in range(1, self.settings.noise_repeats):
+            self._note(f"the default settings once more, {repeat + 1} of {self.settings.noise_repeats}")
+            repeats.append(self._evaluate(first.params, f"default-{repeat}", "tune", cache=None).values)
+        noise = {goal.metric: [one[goal.metric] for one in repeats] for goal in self.settings.goals}
+        self.study.set_user_attr(NOISE, noise)
+        return noise
+
+    def drop_dead_parameters(self) -> dict[str, str]:
+        """Find the parameters that change nothing, and leave them out of all further trials.
+
+        Raises `ConfigurationError` if none is left.
+        """
+        dead: dict[str, str] | None = self.study.user_attrs.get(DEAD)
+        if dead is None:
+            dead = dead_parameters(self.settings, self._note)
+            self.study.set_user_attr(DEAD, dead)
+        if not self.settings.parameters.without(dead).parameters:
+            reasons = "; ".join(f"{name}: {words}" for name, words in dead.items())
+            raise ConfigurationError(f"no parameter changes anything, so there is nothing to search. {reasons}.")
+        return dead
+
+    def work(self, look: Callable[[], None]) -> None:
+        """Do trials in this process until the search's limits; `look` is called after each."""
+        while self._wants_more():
+            take_up_abandoned(self.study)
+            try:
+                run_one(self.study, self.settings, max_usd=self._money())
+            except UnfinishedError:
+                return
+            look()
+
+    def work_with(self, workers: int, storage: str, look: Callable[[], None]) -> None:
+        """Do trials in `workers` processes; `look` is called now and then.
+
+        A worker that dies is replaced, and its trial taken up, at most as often as there are trials.
+        """
+        command = [sys.executable, "-m", "tuner", "worker", self.settings.name, "--storage", storage,
+                   "--trials", str(self.limits.trials)]  # fmt: skip
+        running: dict[int, subprocess.Popen[bytes]] = {}
+        left = self.limits.trials + workers
+        try:
+            while True:
+                for number in range(1, workers + 1):
+                    idle = number not in running or running[number].poll() is not None
+                    if idle and left > 0 and self._wants_more():
+                        limits = [f"--max-usd={self._money()}"] if self.limits.max_usd is not None else []
+                        limits += [f"--timeout={self._deadline - time.monotonic()}s"] if self._deadline else []
+                        running[number] = subprocess.Popen(
+                            [*command, *limits, "--number", str(number + workers * left)]
+                        )
+                        left -= 1
+                ended = all(process.poll() is not None for process in running.values())
+                if ended and not (take_up_abandoned(self.study) and left > 0):
+                    return
+                look()
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.wait()
+
+    def ranking(self) -> Ranking:
+        """The trials in order, by the tune part."""
+        goal = self.settings.goals[0]
+        noise = self.study.user_attrs.get(NOISE, {}).get(goal.metric, [0.0])
+        trials = finished(self.study)
+        scores = {one.number: self.scores(one) for one in trials}
+        return rank(trials, goal, scores, max(noise) - min(noise), priced=self.settings.priced)
+
+    def scores(self, trial: Trial) -> Sequence[QuestionScores]:
+        """What each question of a trial scored."""
+        config = self.settings.base
+        return read_scores(
+            config.runs_dir / trial.run_id, provider=config.provider[0],
+            top_k=int(trial.params.get("top_k") or config.top_k), judged=config.until == "judge",
+        )  # fmt: skip
+
+    def judge(self, trial: Trial) -> Verdict:
+        """Measure `trial` and the default settings on the holdout part, once, and compare them."""
+        kept: dict[str, Any] = self.study.user_attrs.get(HOLDOUT, {})
+        if str(trial.number) in kept:
+            return Verdict.model_validate(kept[str(trial.number)])
+        goal = self.settings.goals[0]
+        self._note("the default settings on the holdout part")
+        default = self._evaluate(self.settings.parameters.defaults, "holdout-default", "holdout")
+        self._note(f"trial {trial.number} on the holdout part")
+        tuned = self._evaluate(trial.params, f"holdout-{trial.number:04d}", "holdout")
+        verdict = judge(
+            goal, trial.number, (default.value(goal.metric), default.scores), (tuned.value(goal.metric), tuned.scores),
+            looks=len(kept) + 1,
+        )  # fmt: skip
+        self.study.set_user_attr(HOLDOUT, {**kept, str(trial.number): verdict.model_dump(mode="json")})
+        return verdict
+
+    def _evaluate(
+        self, params: Mapping[str, SettingValue], name: str, part: Literal["tune", "holdout"], **changes: Any
+    ) -> TrialMetrics:
+        run_id = f"{self.settings.name}-{name}"
+        config = self.settings.run_config(run_id, part, **changes)
+        done = evaluate(params, TrialOptions(self.settings.benchmark, config))
+        if not done.complete:
+            raise UnfinishedError(f"run {run_id} is not finished")
+        return done
+
+    def _wants_more(self) -> bool:
+        counted = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
+        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return False
+        money = self._money()
+        return (bool(waiting) or len(counted) < self.limits.trials) and (money is None or money > 0)
+
+    def _money(self) -> float | None:
+        """What is left to spend."""
+        return None if self.limits.max_usd is None else self.limits.max_usd - spent(self.study)

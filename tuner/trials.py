@@ -1,0 +1,198 @@
+"""Trials of a study: proposed, run, written down; those of a worker that died are taken up by another."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.evaluation import TrialOptions, evaluate
+from tuner.settings import StudySettings
+from tuner.spaces import Space
+from vocabulary import ConfigurationError, MemoryBenchError, SettingValue
+
+BEAT_SECONDS = 5.0
+"""How often a worker says that it is still at its trial."""
+
+STALE_SECONDS = 60.0
+"""After so long without a word a trial is taken to be abandoned."""
+
+RUN, METRICS, ERROR, CONTINUES, SAME_AS, DEAD = "run_id", "metrics", "error", "continues", "same_as", "dead_parameters"
+"""Attributes of trials; the last one is the study's: parameters that change nothing, with the reason."""
+
+_BEAT, _WORKER = "beat", "worker"
+
+
+class UnfinishedError(MemoryBenchError):
+    """A run ended before its last question: its money was spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A finished trial: its settings, the figures of its run, and whether it keeps all constraints."""
+
+    number: int
+    params: Mapping[str, SettingValue]
+    metrics: Mapping[str, float]
+    run_id: str
+    feasible: bool
+
+    def cost(self, *, priced: bool) -> tuple[float, float]:
+        """What it costs to answer so: dollars where they are `priced`, then tokens that are handed over."""
+        return (self.metrics.get("usd", 0.0) if priced else 0.0), round(self.metrics.get("context_tokens", 0.0))
+
+
+def finished(study: optuna.Study) -> list[Trial]:
+    """All trials that were measured to the end, by number, without those whose settings an earlier one had."""
+    return [
+        Trial(
+            number=one.number,
+            params=one.user_attrs.get("params", one.params),
+            metrics=one.user_attrs[METRICS],
+            run_id=one.user_attrs[RUN],
+            feasible=all(excess <= 0 for excess in one.constraints.values()),
+        )
+        for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if METRICS in one.user_attrs and SAME_AS not in one.user_attrs
+    ]
+
+
+def spent(study: optuna.Study) -> float:
+    """What the trials of `study` have cost so far, in US dollars; one whose run another continued counts once."""
+    paid = {one.user_attrs.get(RUN, str(one.number)): one.user_attrs.get(METRICS, {}).get("usd", 0.0)
+            for one in study.get_trials(deepcopy=False) if SAME_AS not in one.user_attrs}  # fmt: skip
+    return float(sum(paid.values()))
+
+
+def propose_defaults(study: optuna.Study, space: Space) -> None:
+    """Make the default settings trial 0."""
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(space.defaults)
+
+
+def run_one(study: optuna.Study, settings: StudySettings, *, max_usd: float | None = None) -> FrozenTrial:
+    """Propose a trial, measure it and write it down; one that fails is written down too, with its reason.
+
+    `max_usd` is what it may cost. Raises `UnfinishedError` when that is spent.
+    """
+    dead = study.user_attrs.get(DEAD, {})
+    space = settings.parameters.without(dead)
+    trial = study.ask()
+    with _beating(trial):
+        try:
+            values = _measured(study, trial, settings, space, max_usd)
+        except MemoryBenchError as error:
+            trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
+            failed = study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            if isinstance(error, UnfinishedError):
+                raise
+            return failed
+        except BaseException:
+            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            again(study, study.get_trials()[trial.number])
+            raise
+    return study.tell(trial, values, skip_if_finished=True)
+
+
+def take_up_abandoned(study: optuna.Study, stale: float = STALE_SECONDS) -> int:
+    """End trials whose worker is dead or silent for so many seconds, and propose each again: its run goes on."""
+    taken = 0
+    for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not _is_abandoned(one, stale):
+            continue
+        try:
+            study.tell(one.number, state=TrialState.FAIL)
+        except ValueError:  # another worker was faster, or it ended by itself
+            continue
+        again(study, one)
+        taken += 1
+    return taken
+
+
+def _is_abandoned(trial: FrozenTrial, stale: float) -> bool:
+    host, _, process = str(trial.user_attrs.get(_WORKER, "")).rpartition(":")
+    if host == socket.gethostname() and not _lives(int(process)):
+        return True
+    started = trial.datetime_start.timestamp() if trial.datetime_start else time.time()
+    last: float = max(started, trial.user_attrs.get(_BEAT, 0.0))
+    return time.time() - last >= stale
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Propose the settings of a trial that did not end once more, for the same run."""
+    attributes = {CONTINUES: trial.number}
+    if run_id := trial.user_attrs.get(RUN):
+        attributes[RUN] = run_id
+    study.enqueue_trial(trial.params, user_attrs=attributes)
+
+
+def _measured(
+    study: optuna.Study, trial: optuna.Trial, settings: StudySettings, space: Space, max_usd: float | None
+) -> Sequence[float]:
+    params = space.suggest(trial)
+    trial.set_user_attr("params", params)
+    same = next((one for one in finished(study) if one.params == params), None)
+    if same is not None:
+        trial.set_user_attr(SAME_AS, same.number)
+        trial.set_user_attr(RUN, same.run_id)
+        return _recorded(trial, settings, same.metrics)
+    run_id = trial.user_attrs.get(RUN) or f"{settings.name}-{trial.number:04d}"
+    trial.set_user_attr(RUN, run_id)
+    done = evaluate(params, TrialOptions(settings.benchmark, settings.run_config(run_id, "tune", max_usd=max_usd)))
+    if done.complete and settings.cache and any(metric not in done.values for metric in settings.figures):
+        # steps that came from the cache have no times
+        config = settings.run_config(f"{run_id}-timed", "tune", max_usd=max_usd, cache=None)
+        done = evaluate(params, TrialOptions(settings.benchmark, config))
+    if not done.complete:
+        raise UnfinishedError(f"run {run_id} ended before its last question: its money was spent")
+    return _recorded(trial, settings, done.values)
+
+
+def _recorded(trial: optuna.Trial, settings: StudySettings, metrics: Mapping[str, float]) -> Sequence[float]:
+    missing = [metric for metric in settings.figures if metric not in metrics]
+    if missing:
+        raise ConfigurationError(
+            f"{settings.benchmark} gives no {', '.join(missing)}; it gives {', '.join(sorted(metrics))}."
+        )
+    trial.set_user_attr(METRICS, dict(metrics))
+    for limit in settings.limits:
+        trial.set_constraint(str(limit), limit.excess(metrics[limit.metric]))
+    return [metrics[goal.metric] for goal in settings.goals]
+
+
+@contextmanager
+def _beating(trial: optuna.Trial) -> Iterator[None]:
+    """Write down again and again that somebody is at work on `trial`."""
+    ended = threading.Event()
+    trial.set_user_attr(_WORKER, f"{socket.gethostname()}:{os.getpid()}")
+
+    def beat() -> None:
+        while True:
+            trial.set_user_attr(_BEAT, time.time())
+            if ended.wait(BEAT_SECONDS):
+                return
+
+    heart = threading.Thread(target=beat, name=f"trial {trial.number}", daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        heart.join()
