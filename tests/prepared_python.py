@@ -102,6 +102,7 @@ def _become(module: str, arguments: list[str], folder: str, environment: dict[st
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     sys.path[:1] = [folder, *environment.get("PYTHONPATH", folder).split(os.pathsep)]
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -55,8 +55,9 @@ def test_what_lf_shows_is_of_the_whole_run(suite: Suite, workers: tuple[str, ...
 
 
 def test_the_last_line_of_a_continued_run_fits_80_columns(suite: Suite) -> None:
-    stopped = suite.run(*SYNTHETIC, *WATCHED[1:], "--provider=tests.subjects.watched:Broken", "-x", "--in-flight=1")
-    done = sum(stopped.counted.get(word, 0) for word in ("correct", "wrong", "abstained"))
+    suite.run(*SYNTHETIC, *WATCHED[1:], "--provider=tests.subjects.watched:Broken", "-x", "--in-flight=1")
+    (result,) = suite.report()["results"]  # with what was judged after the test that stopped the run
+    done = sum(result["questions"]["outcomes"][word] for word in ("correct", "wrong", "abstained"))
     resumed = suite.run("--lf", COLUMNS="80")
     assert re.fullmatch(rf"all: \d+ correct, \d+ wrong, .*, now: {20 - done} in \d+\.\d+s", resumed.last_line)
     long = [line for line in resumed.output.splitlines() if len(line) > 80 and str(suite.folder) not in line]
