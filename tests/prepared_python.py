@@ -1,29 +1,40 @@
 """A Python that has imported what every run imports, and forks itself for each: a run is a process without its start.
 
+So are the workers of a run that asks pytest-xdist for some (`tests/prepared_workers.py`).
+
 What a start itself does is for the tests that start a Python anew: `tests/test_startup.py`, and all that use
 `Suite.start`.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import runpy
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Timer
+
+from pydantic import BaseModel
 
 from bench import Benchmark
 from judges import Judge
 from llms import Answerer
 from providers import Provider
 from registry import known_classes
+from reports.store import read_versions
+from tests.prepared_workers import prepare_workers
 from tests.processes import PIPE, Process
 
+_IMPORTED = (
+    "pytest", "_pytest.junitxml", "_pytest.pytester", "pdb", "unittest", "rich.console", "rich.table",
+    "sqlalchemy.dialects.sqlite", "bench.conformance", "bench.run", "reports.show",
+)  # fmt: skip
 _only_one = Lock()
 _running: list[Process] = []
 
@@ -73,11 +84,21 @@ def run_module(
 
 def _import_what_runs_import() -> None:
     """All but plugins, whose assertions pytest rewrites when it imports them."""
-    for name in ("pytest", "_pytest.junitxml", "_pytest.pytester", "bench.conformance", "bench.run", "reports.show"):
+    for name in _IMPORTED:
         importlib.import_module(name)
     classes = ((Benchmark, "bench.benchmarks"), (Judge, "judges"), (Answerer, "llms"), (Provider, "providers"))
     for base, package in classes:
         known_classes(base, package)
+    read_versions()
+    for model in _descendants(BaseModel):
+        model.model_rebuild()  # those that are built when they are first used
+    gc.freeze()  # no collection looks at these objects again
+
+
+def _descendants(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for child in model.__subclasses__():
+        yield child
+        yield from _descendants(child)
 
 
 def _serve() -> None:
@@ -104,6 +125,7 @@ def _become(module: str, arguments: list[str], folder: str, environment: dict[st
     os.environ.update(environment)
     sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     sys.path[:1] = [folder, *environment.get("PYTHONPATH", folder).split(os.pathsep)]
+    prepare_workers(arguments)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     sys.exit()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sqlite3
 import subprocess
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,8 +21,9 @@ _PACKAGES = (
 )
 
 
+@cache
 def read_versions() -> Versions:
-    """The versions in this process."""
+    """The versions in this process, which reads them once."""
     packages = {"sqlite": sqlite3.sqlite_version}
     for package in _PACKAGES:
         try:
