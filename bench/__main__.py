@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from bench.base import Benchmark, BenchmarkOptions
 from registry import find_class, known_classes
-from vocabulary import ConfigurationError, MemoryBenchError, UnknownNameError, usual_runs_dir
+from vocabulary import ConfigurationError, MemoryBenchError, OneLineParser, UnknownNameError, usual_runs_dir
 
 _SELECTION = {
     "--context-size": "context_size",
@@ -24,13 +24,6 @@ _SELECTION = {
     "--all": "everything",
 }
 _KEPT = "; what has come is kept: the same command goes on from there"
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _argument_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = OneLineParser(
         prog="python -m bench",
         description="The benchmarks: which there are, what is in them, their data; and the memory systems to ask.",
     )

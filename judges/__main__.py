@@ -12,21 +12,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from judges import open_judge
 from judges.base import Judge
 from llms.clients import read_options
-from vocabulary import ConfigurationError, MemoryBenchError, usual_runs_dir
+from vocabulary import ConfigurationError, MemoryBenchError, OneLineParser, usual_runs_dir
 
 PROTOCOL = "locomo-strict"
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _argument_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m judges", description="The judges: how far one can be trusted.")
+    parser = OneLineParser(prog="python -m judges", description="The judges: how far one can be trusted.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="grade answers with known labels by a judge")
     audit.add_argument("--judge", required=True, metavar="NAME", help="any that pytest --judge takes")

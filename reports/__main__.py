@@ -11,16 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from vocabulary import MemoryBenchError, usual_runs_dir
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+from vocabulary import MemoryBenchError, OneLineParser, usual_runs_dir
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _argument_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m reports", description="The runs: which there are, how far they are, what failed.")
+    parser = OneLineParser(
+        prog="python -m reports", description="The runs: which there are, how far they are, what failed."
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    where = _Parser(add_help=False)
+    where = OneLineParser(add_help=False)
     where.add_argument(
         "--runs-dir",
         type=Path,
@@ -57,7 +51,7 @@ def _argument_parser() -> argparse.ArgumentParser:
         default=usual_runs_dir(),
         help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or %(default)s)",
     )
-    which = _Parser(add_help=False)
+    which = OneLineParser(add_help=False)
     which.add_argument("run", metavar="RUN", help="a run's id, or last for the one that was begun last")
     commands.add_parser("list", parents=[where], help="all runs, a line each")
     commands.add_parser("status", parents=[which, where], help="how far a run is, also while it is going on")

@@ -10,16 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import NoReturn
 
-from vocabulary import ConfigurationError, MemoryBenchError
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+from vocabulary import ConfigurationError, MemoryBenchError, OneLineParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _argument_parser() -> _Parser:
-    parser = _Parser(prog="python -m tuner", description="Better settings for a memory system, found honestly.")
+def _argument_parser() -> OneLineParser:
+    parser = OneLineParser(prog="python -m tuner", description="Better settings for a memory system, found honestly.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    searched, kept, named = _searched(), _kept(), _Parser(add_help=False)
+    searched, kept, named = _searched(), _kept(), OneLineParser(add_help=False)
     named.add_argument("study", metavar="STUDY", help="name of the study")
 
     space = commands.add_parser("space", parents=[searched], help="what would be searched")
@@ -78,8 +70,8 @@ def _argument_parser() -> _Parser:
     return parser
 
 
-def _kept() -> _Parser:
-    parser = _Parser(add_help=False)
+def _kept() -> OneLineParser:
+    parser = OneLineParser(add_help=False)
     parser.add_argument(
         "--storage", metavar="URL", help="journal:FILE (default: RUNS_DIR/studies.journal), postgresql+psycopg://…, …"
     )
@@ -87,8 +79,8 @@ def _kept() -> _Parser:
     return parser
 
 
-def _searched() -> _Parser:
-    parser = _Parser(add_help=False)
+def _searched() -> OneLineParser:
+    parser = OneLineParser(add_help=False)
     parser.add_argument("--provider", default="bm25", metavar="NAME", help="memory system (default: %(default)s)")
     parser.add_argument("--preset", choices=("quick", "standard", "full"), default="standard",
                         help="settings of the search; of ingest too; of all (default: %(default)s)")  # fmt: skip
@@ -125,7 +117,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=50, help="trials that end (default: %(default)s)")
     parser.add_argument("--timeout", metavar="TIME", help="such as 90s, 30m or 2h")
-    parser.add_argument("--max-usd", type=float, metavar="USD", help="what the models of all trials may cost")
+    parser.add_argument("--max-usd", type=float, metavar="USD", help="what all runs of the study may cost")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ from tuner.export import export
 from tuner.objectives import cutoff_of, parse_constraints, parse_objectives
 from tuner.search import Limits, Search
 from tuner.settings import StudySettings, record_of, shared_config
-from tuner.spaces import Space, space_of
-from tuner.specs import narrow, parse
+from tuner.spaces import Space, narrow, parse, space_of
 from tuner.storage import create_study, load_study, open_storage, quiet
-from tuner.trials import Trial, finished
+from tuner.trials import TIMED, Trial, finished
 from vocabulary import ConfigurationError, default_runs_dir
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -143,16 +142,17 @@ class _Commands:
 
     def clean(self) -> Iterator[str]:
         study, settings = self._study()
-        kept = {trial.run_id for trial in Search(study, settings, Limits(0), note=_ignore).ranking().tied}
+        tied = {trial.run_id for trial in Search(study, settings, Limits(0), note=_ignore).ranking().tied}
         runs = settings.base.runs_dir
-        folders = [one for one in runs.glob(f"{settings.name}-*") if one.is_dir() and one.name not in kept]
-        own = re.compile(re.escape(settings.name) + r"-(\d{4,}|default-\d+|knob-\d+|holdout-(default|\d{4,}))")
+        folders = [one for one in runs.glob(f"{settings.name}-*") if one.is_dir()]
+        own = re.compile(re.escape(settings.name) + r"-(\d{4,}(-timed)?|default-\d+|knob-\d+|holdout-(default|\d{4,}))")
         removed = 0
         for folder in folders:
-            if own.fullmatch(folder.name) and not is_locked(folder):
+            kept = folder.name.removesuffix(TIMED) in tied
+            if own.fullmatch(folder.name) and not kept and not is_locked(folder):
                 shutil.rmtree(folder)
                 removed += 1
-        yield f"removed {removed} runs of study {settings.name}; kept {', '.join(sorted(kept)) or 'none'}"
+        yield f"removed {removed} runs of study {settings.name}; kept {', '.join(sorted(tied)) or 'none'}"
 
     def _search(self, search: Search) -> None:
         seen = {trial.number for trial in finished(search.study)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
+from tuner.evaluation import TrialMetrics
 from tuner.objectives import cutoff_of
 from tuner.settings import StudySettings
 from tuner.spaces import Parameter
@@ -16,11 +16,14 @@ SAMPLE = 40
 Params = Mapping[str, SettingValue]
 
 
-def dead_parameters(settings: StudySettings, note: Callable[[str], None]) -> dict[str, str]:
+def dead_parameters(
+    settings: StudySettings, measure: Callable[[Params, str], TrialMetrics], note: Callable[[str], None]
+) -> dict[str, str]:
     """The parameters whose ends give the same results and answers as the defaults, each with the words for it.
 
     Where every objective and constraint looks at the first k places of a ranking, what is below them does not count.
-    A parameter that only matters at certain values of others is tried at these. Raises what `evaluate` raises.
+    A parameter that only matters at certain values of others is tried at these. `measure` runs settings over `SAMPLE`
+    questions of the tune part, under a name of its own; what it raises is raised.
     """
     space, dead = settings.parameters, {}
     tried: dict[str, object] = {}
@@ -28,9 +31,7 @@ def dead_parameters(settings: StudySettings, note: Callable[[str], None]) -> dic
     def outcome(params: Params) -> object:
         key = repr(sorted(params.items()))
         if key not in tried:
-            run_id = f"{settings.name}-knob-{len(tried):02d}"
-            options = TrialOptions(settings.benchmark, settings.run_config(run_id, "tune", limit=SAMPLE))
-            tried[key] = _seen(evaluate(params, options), settings)
+            tried[key] = _seen(measure(params, f"knob-{len(tried):02d}"), settings)
         return tried[key]
 
     for parameter in space:

@@ -13,15 +13,16 @@ import optuna
 from optuna.trial import TrialState
 
 from reports.report import QuestionScores, read_scores
+from tuner.attributes import DEAD, HOLDOUT, NOISE, keep_paid, noise_of
 from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
-from tuner.knobs import dead_parameters
+from tuner.knobs import SAMPLE, dead_parameters
 from tuner.settings import StudySettings
 from tuner.trials import (
-    DEAD,
     ERROR,
     Trial,
     UnfinishedError,
     finished,
+    paid,
     propose_defaults,
     run_one,
     spent,
@@ -30,15 +31,17 @@ from tuner.trials import (
 from tuner.verdict import Ranking, Verdict, judge, rank
 from vocabulary import ConfigurationError, SettingValue
 
-NOISE, HOLDOUT = "noise", "holdout"
-"""Attributes of a study: figures of the default settings' repeats; its verdicts by trial."""
-
 _LOOK_SECONDS = 0.5
+_HOLDOUT_COST = 2 * 40 / 60
+"""What the two runs on the holdout part cost, in runs on the tune part: these are the shares of the parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a search ends: after so many finished trials, seconds or US dollars, whatever comes first."""
+    """When a search ends: after so many finished trials, seconds or US dollars, whatever comes first.
+
+    `max_usd` is for all runs of the study, and includes what the two runs on the holdout part will cost.
+    """
 
     trials: int
     seconds: float | None = None
@@ -60,14 +63,13 @@ class Search:
         The figures of each objective, trial 0's first; kept in the study, so measured once. Raises `ConfigurationError`
         if the default settings cannot be measured: nothing could be compared with them.
         """
-        known: dict[str, list[float]] = self.study.user_attrs.get(NOISE, {})
-        if known:
-            return known
+        if known := noise_of(self.study):
+            return {metric: list(values) for metric, values in known.items()}
         take_up_abandoned(self.study)
         propose_defaults(self.study, self.settings.parameters)
         while not finished(self.study):
             self._note("trial 0: the default settings")
-            done = run_one(self.study, self.settings, max_usd=self._money())
+            done = run_one(self.study, self.settings, max_usd=self._unspent())
             if done.state != TrialState.COMPLETE:
                 raise ConfigurationError(f"the default settings cannot be measured: {done.user_attrs.get(ERROR)}")
         first, *_ = finished(self.study)
@@ -86,7 +88,9 @@ class Search:
         """
         dead: dict[str, str] | None = self.study.user_attrs.get(DEAD)
         if dead is None:
-            dead = dead_parameters(self.settings, self._note)
+            dead = dead_parameters(
+                self.settings, lambda params, name: self._evaluate(params, name, "tune", limit=SAMPLE), self._note
+            )
             self.study.set_user_attr(DEAD, dead)
         if not self.settings.parameters.without(dead).parameters:
             reasons = "; ".join(f"{name}: {words}" for name, words in dead.items())
@@ -98,7 +102,7 @@ class Search:
         while self._wants_more():
             take_up_abandoned(self.study)
             try:
-                run_one(self.study, self.settings, max_usd=self._money())
+                run_one(self.study, self.settings, max_usd=self._for_trials())
             except UnfinishedError:
                 return
             look()
@@ -117,7 +121,7 @@ class Search:
                 for number in range(1, workers + 1):
                     idle = number not in running or running[number].poll() is not None
                     if idle and left > 0 and self._wants_more():
-                        limits = [f"--max-usd={self._money()}"] if self.limits.max_usd is not None else []
+                        limits = [f"--max-usd={self.limits.max_usd}"] if self.limits.max_usd is not None else []
                         limits += [f"--timeout={self._deadline - time.monotonic()}s"] if self._deadline else []
                         running[number] = subprocess.Popen(
                             [*command, *limits, "--number", str(number + workers * left)]
@@ -137,16 +141,19 @@ class Search:
     def ranking(self) -> Ranking:
         """The trials in order, by the tune part."""
         goal = self.settings.goals[0]
-        noise = self.study.user_attrs.get(NOISE, {}).get(goal.metric, [0.0])
+        noise = noise_of(self.study).get(goal.metric, [0.0])
         trials = finished(self.study)
         scores = {one.number: self.scores(one) for one in trials}
         return rank(trials, goal, scores, max(noise) - min(noise), priced=self.settings.priced)
 
     def scores(self, trial: Trial) -> Sequence[QuestionScores]:
-        """What each question of a trial scored."""
+        """What each question of a trial scored; empty if its run was removed."""
         config = self.settings.base
+        folder = config.runs_dir / trial.run_id
+        if not folder.is_dir():
+            return ()
         return read_scores(
-            config.runs_dir / trial.run_id, provider=config.provider[0],
+            folder, provider=config.provider[0],
             top_k=int(trial.params.get("top_k") or config.top_k), judged=config.until == "judge",
         )  # fmt: skip
 
@@ -170,21 +177,36 @@ class Search:
     def _evaluate(
         self, params: Mapping[str, SettingValue], name: str, part: Literal["tune", "holdout"], **changes: Any
     ) -> TrialMetrics:
-        run_id = f"{self.settings.name}-{name}"
-        config = self.settings.run_config(run_id, part, **changes)
+        run_id, money = f"{self.settings.name}-{name}", self._unspent()
+        if money is not None and money <= 0:
+            raise UnfinishedError(self._spent_words(run_id))
+        limit = None if money is None else money + paid(self.study).get(run_id, 0.0)
+        config = self.settings.run_config(run_id, part, max_usd=limit, **changes)
         done = evaluate(params, TrialOptions(self.settings.benchmark, config))
+        keep_paid(self.study, run_id, done.values.get("usd", 0.0))
         if not done.complete:
-            raise UnfinishedError(f"run {run_id} is not finished")
+            raise UnfinishedError(self._spent_words(run_id))
         return done
+
+    def _spent_words(self, run_id: str) -> str:
+        return (
+            f"run {run_id} is not finished: the study has spent ${spent(self.study):.4g}, and --max-usd is "
+            f"{self.limits.max_usd:g} for all of it. The same command with a larger one goes on."
+        )
 
     def _wants_more(self) -> bool:
         counted = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return False
-        money = self._money()
+        money = self._for_trials()
         return (bool(waiting) or len(counted) < self.limits.trials) and (money is None or money > 0)
 
-    def _money(self) -> float | None:
-        """What is left to spend."""
+    def _unspent(self) -> float | None:
+        """What is left of the money; None without a limit."""
         return None if self.limits.max_usd is None else self.limits.max_usd - spent(self.study)
+
+    def _for_trials(self) -> float | None:
+        """What is left for trials: without what the holdout part costs, if it is as dear as the dearest run so far."""
+        money, costs = self._unspent(), paid(self.study).values()
+        return None if money is None else money - _HOLDOUT_COST * max(costs, default=0.0)

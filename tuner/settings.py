@@ -13,7 +13,6 @@ from tuner.spaces import Parameter, Space
 from vocabulary import ConfigurationError
 
 SamplerName = Literal["tpe", "gp", "random", "nsgaii", "qmc", "grid"]
-ATTRIBUTE = "memorybench"
 _SAME_FOR_ALL = ("benchmark", "objectives", "constraints", "space", "config", "data", "part_seed")
 
 

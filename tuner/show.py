@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import optuna
 
 from reports.show import grid
-from tuner.search import HOLDOUT, NOISE, Search
+from tuner.attributes import HOLDOUT, dead_of, noise_of
+from tuner.search import Search
 from tuner.settings import StudySettings
 from tuner.spaces import Space
-from tuner.trials import DEAD, ERROR, Trial, finished, spent
+from tuner.trials import ERROR, Trial, finished, spent
 from tuner.verdict import Ranking, Verdict
 from vocabulary import SettingValue
 
@@ -46,11 +47,11 @@ def trial_lines(study: optuna.Study, settings: StudySettings, ranking: Ranking) 
         yield (
             f"= {len(tied)} trials that the tune part cannot tell from the best; * the cheapest of them is recommended"
         )
-    for metric, values in study.user_attrs.get(NOISE, {}).items():
+    for metric, values in noise_of(study).items():
         low, high = min(values), max(values)
         repeats = f"{len(values)} runs of the default settings on the tune part"
         yield f"noise: {metric} of {repeats}: {low:.4g} to {high:.4g}"
-    for name, words in study.user_attrs.get(DEAD, {}).items():
+    for name, words in dead_of(study).items():
         yield f"not searched: {name} changes nothing ({words})"
 
 

@@ -12,8 +12,9 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from optuna.storages.journal import JournalFileBackend
 
 from reports.store import without_password
+from tuner.attributes import SETTINGS
 from tuner.samplers import sampler_of
-from tuner.settings import ATTRIBUTE, StudySettings
+from tuner.settings import StudySettings
 from vocabulary import ConfigurationError, did_you_mean
 
 _TABLES_LOCK = 0x6D656D6F  # one number for all who make Optuna's tables in the same database
@@ -52,9 +53,9 @@ def create_study(settings: StudySettings, storage: BaseStorage) -> optuna.Study:
         sampler=sampler_of(settings, 0, 0),
         load_if_exists=True,
     )
-    stored = study.user_attrs.get(ATTRIBUTE)
+    stored = study.user_attrs.get(SETTINGS)
     if stored is None:
-        study.set_user_attr(ATTRIBUTE, settings.model_dump(mode="json"))
+        study.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
     else:
         settings.check_same(StudySettings.model_validate(stored))
     return study
@@ -68,7 +69,7 @@ def load_study(name: str, storage: BaseStorage, worker: int = 0) -> tuple[optuna
             f"there is no study {name!r}.{did_you_mean(name, names)} There are: {', '.join(names) or 'none'}."
         )
     study = optuna.load_study(study_name=name, storage=storage)
-    stored = study.user_attrs.get(ATTRIBUTE)
+    stored = study.user_attrs.get(SETTINGS)
     if stored is None:
         raise ConfigurationError(f"study {name!r} was not made by this tuner: it has no settings of a run.")
     settings = StudySettings.model_validate(stored)

@@ -7,13 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any  # fields of a configuration
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.evaluation import TrialOptions, evaluate
+from tuner.attributes import dead_of, paid_beside_trials
+from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
 from tuner.settings import StudySettings
 from tuner.spaces import Space
 from vocabulary import ConfigurationError, MemoryBenchError, SettingValue
@@ -24,8 +26,11 @@ BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 """After so long without a word a trial is taken to be abandoned."""
 
-RUN, METRICS, ERROR, CONTINUES, SAME_AS, DEAD = "run_id", "metrics", "error", "continues", "same_as", "dead_parameters"
-"""Attributes of trials; the last one is the study's: parameters that change nothing, with the reason."""
+RUN, METRICS, ERROR, CONTINUES, SAME_AS, PAID = "run_id", "metrics", "error", "continues", "same_as", "usd"
+"""Attributes of trials. `CONTINUES` and `SAME_AS` are numbers of other trials, `PAID` the US dollars by run id."""
+
+TIMED = "-timed"
+"""What the id of a trial's second run ends in: one without the cache, for its times."""
 
 _BEAT, _WORKER = "beat", "worker"
 
@@ -64,11 +69,20 @@ def finished(study: optuna.Study) -> list[Trial]:
     ]
 
 
+def paid(study: optuna.Study) -> dict[str, float]:
+    """What each run of `study` has cost so far, in US dollars by run id: those beside trials too.
+
+    What a run spent that was killed counts when the run goes on.
+    """
+    by_run = paid_beside_trials(study)
+    for one in study.get_trials(deepcopy=False):
+        by_run |= one.user_attrs.get(PAID, {})
+    return by_run
+
+
 def spent(study: optuna.Study) -> float:
-    """What the trials of `study` have cost so far, in US dollars; one whose run another continued counts once."""
-    paid = {one.user_attrs.get(RUN, str(one.number)): one.user_attrs.get(METRICS, {}).get("usd", 0.0)
-            for one in study.get_trials(deepcopy=False) if SAME_AS not in one.user_attrs}  # fmt: skip
-    return float(sum(paid.values()))
+    """What all runs of `study` have cost so far, in US dollars."""
+    return sum(paid(study).values())
 
 
 def propose_defaults(study: optuna.Study, space: Space) -> None:
@@ -80,23 +94,21 @@ def propose_defaults(study: optuna.Study, space: Space) -> None:
 def run_one(study: optuna.Study, settings: StudySettings, *, max_usd: float | None = None) -> FrozenTrial:
     """Propose a trial, measure it and write it down; one that fails is written down too, with its reason.
 
-    `max_usd` is what it may cost. Raises `UnfinishedError` when that is spent.
+    `max_usd` is what it may cost. Raises `UnfinishedError` when that is spent: the trial is proposed again.
     """
-    dead = study.user_attrs.get(DEAD, {})
-    space = settings.parameters.without(dead)
+    space = settings.parameters.without(dead_of(study))
     trial = study.ask()
     with _beating(trial):
         try:
             values = _measured(study, trial, settings, space, max_usd)
+        except UnfinishedError:
+            give_back(study, study.get_trials()[trial.number])
+            raise
         except MemoryBenchError as error:
             trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
-            failed = study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-            if isinstance(error, UnfinishedError):
-                raise
-            return failed
+            return study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         except BaseException:
-            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-            again(study, study.get_trials()[trial.number])
+            give_back(study, study.get_trials()[trial.number])
             raise
     return study.tell(trial, values, skip_if_finished=True)
 
@@ -105,14 +117,9 @@ def take_up_abandoned(study: optuna.Study, stale: float = STALE_SECONDS) -> int:
     """End trials whose worker is dead or silent for so many seconds, and propose each again: its run goes on."""
     taken = 0
     for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _is_abandoned(one, stale):
-            continue
-        try:
-            study.tell(one.number, state=TrialState.FAIL)
-        except ValueError:  # another worker was faster, or it ended by itself
-            continue
-        again(study, one)
-        taken += 1
+        if _is_abandoned(one, stale):
+            give_back(study, one)
+            taken += 1
     return taken
 
 
@@ -135,17 +142,34 @@ def _lives(process: int) -> bool:
     return True
 
 
-def again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Propose the settings of a trial that did not end once more, for the same run."""
-    attributes = {CONTINUES: trial.number}
-    if run_id := trial.user_attrs.get(RUN):
-        attributes[RUN] = run_id
-    study.enqueue_trial(trial.params, user_attrs=attributes)
+def give_back(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Propose the settings of a trial that did not end once more, for the same run; then end it as failed.
+
+    In this order, so that it is not lost if the process is killed in between. Where two processes do it at once, both
+    propose it, and the later proposal is dropped when it is drawn.
+    """
+    if _continuation(study, trial.number) is None:
+        attributes = {CONTINUES: trial.number}
+        if run_id := trial.user_attrs.get(RUN):
+            attributes[RUN] = run_id
+        study.enqueue_trial(trial.params, user_attrs=attributes)
+    with suppress(ValueError):  # another process was faster, or it ended by itself
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def _continuation(study: optuna.Study, number: int) -> int | None:
+    """The first trial that continues the trial of that number."""
+    trials = study.get_trials(deepcopy=False)
+    return next((one.number for one in trials if one.user_attrs.get(CONTINUES) == number), None)
 
 
 def _measured(
     study: optuna.Study, trial: optuna.Trial, settings: StudySettings, space: Space, max_usd: float | None
 ) -> Sequence[float]:
+    origin = trial.user_attrs.get(CONTINUES)
+    first = None if origin is None else _continuation(study, origin)
+    if first not in (None, trial.number):
+        raise ConfigurationError(f"proposed twice: trial {first} continues trial {origin}")
     params = space.suggest(trial)
     trial.set_user_attr("params", params)
     same = next((one for one in finished(study) if one.params == params), None)
@@ -155,13 +179,23 @@ def _measured(
         return _recorded(trial, settings, same.metrics)
     run_id = trial.user_attrs.get(RUN) or f"{settings.name}-{trial.number:04d}"
     trial.set_user_attr(RUN, run_id)
-    done = evaluate(params, TrialOptions(settings.benchmark, settings.run_config(run_id, "tune", max_usd=max_usd)))
-    if done.complete and settings.cache and any(metric not in done.values for metric in settings.figures):
-        # steps that came from the cache have no times
-        config = settings.run_config(f"{run_id}-timed", "tune", max_usd=max_usd, cache=None)
+    costs = {run: usd for run, usd in paid(study).items() if run in (run_id, f"{run_id}{TIMED}")}
+
+    def run(name: str, **changes: Any) -> TrialMetrics:
+        # the limit of a run is for all that it has cost, in earlier processes too
+        limit = None if max_usd is None else max_usd + before - sum(costs.values()) + costs.get(name, 0.0)
+        config = settings.run_config(name, "tune", max_usd=limit, **changes)
         done = evaluate(params, TrialOptions(settings.benchmark, config))
-    if not done.complete:
-        raise UnfinishedError(f"run {run_id} ended before its last question: its money was spent")
+        costs[name] = done.values.get("usd", 0.0)
+        trial.set_user_attr(PAID, costs)
+        if not done.complete:
+            raise UnfinishedError(f"run {name} ended before its last question: its money was spent")
+        return done
+
+    before = sum(costs.values())
+    done = run(run_id)
+    if settings.cache and any(metric not in done.values for metric in settings.figures):
+        done = run(f"{run_id}{TIMED}", cache=None)  # steps that came from the cache have no times
     return _recorded(trial, settings, done.values)
 
 

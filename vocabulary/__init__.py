@@ -3,6 +3,8 @@
 Values only: no other room is imported from here.
 """
 
+from typing import TYPE_CHECKING
+
 from vocabulary.conversation import Haystack, Message, Role, Session, estimate_tokens
 from vocabulary.dates import SEASONS, Precision, TimeSpan, format_day
 from vocabulary.errors import (
@@ -33,6 +35,19 @@ from vocabulary.tunable import SearchOnly, SettingValue, Tunable
 from vocabulary.usage import SAME_COUNTS, Usage, counted_alike, is_unread
 from vocabulary.word import Word
 
+if TYPE_CHECKING:
+    from vocabulary.command_line import OneLineParser
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import argparse for commands alone."""
+        if name != "OneLineParser":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from vocabulary.command_line import OneLineParser
+
+        return OneLineParser
+
+
 __all__ = [
     "PHASES",
     "REPLACEMENT",
@@ -55,6 +70,7 @@ __all__ = [
     "MemoryBenchError",
     "Message",
     "ModelError",
+    "OneLineParser",
     "Phase",
     "Precision",
     "ProviderError",

@@ -133,6 +133,9 @@ def test_a_study_is_never_continued_with_other_settings(tuner: Tuner) -> None:
     assert study_of(tuner).get_trials()[1].params["skip"] == 2
     assert "skip=2" in tuner.main("compare", "s")[1]
     assert "idle" in tuner.main("importance", "s")[1]
+    (tuner.runs / "s-0007-timed").mkdir()
     assert tuner.main("clean", "s")[1].startswith("removed ")
+    assert {folder.name for folder in tuner.runs.glob("s-*")} <= {"s-0000", "s-0001"}
+    assert "skip=" in tuner.main("best", "s")[1], "what is known of trials does not depend on their runs"
     assert "is forgotten" in tuner.main("delete", "s")[1]
     assert "there is no study 's'" in tuner.main("status", "s")[2]

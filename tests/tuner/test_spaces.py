@@ -11,8 +11,7 @@ import pytest
 from bench import BenchmarkConfig
 from tuner.objectives import cutoff_of, parse_constraints, parse_objectives
 from tuner.settings import StudySettings, record_of
-from tuner.spaces import Parameter, Space, space_of
-from tuner.specs import narrow
+from tuner.spaces import Parameter, Space, narrow, space_of
 from vocabulary import ConfigurationError
 
 MEMORY = BenchmarkConfig(provider=("tests.subjects.tunable:Memory",))

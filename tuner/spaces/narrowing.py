@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.spaces import Parameter, Space
+from tuner.spaces.space import Parameter, Space
 from vocabulary import ConfigurationError, SettingValue
 
 _RANGE = re.compile(r"(?P<low>\S+?)\.\.(?P<high>\S+)(?: step (?P<step>\S+))?(?P<log> log)?")
