@@ -6,7 +6,7 @@ from bench.base import Benchmark, BenchmarkInfo, BenchmarkOptions
 from bench.config import ENVIRONMENT_PREFIX, BenchmarkConfig, build_benchmark_config, option_name
 
 if TYPE_CHECKING:
-    from bench.run import BenchmarkResult, RunProgress, run_benchmark
+    from bench.run import BenchmarkResult, Follower, QuestionOutcome, RunProgress, run_benchmark
 
 
 def __getattr__(name: str) -> object:
@@ -25,6 +25,8 @@ __all__ = [
     "BenchmarkInfo",
     "BenchmarkOptions",
     "BenchmarkResult",
+    "Follower",
+    "QuestionOutcome",
     "RunProgress",
     "build_benchmark_config",
     "option_name",

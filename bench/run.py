@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple  # Any: parsed JSON
+from typing import Any, NamedTuple, Protocol, TypeVar  # Any: parsed JSON
 
 from bench.config import BenchmarkConfig
 from bench.pipeline import (
@@ -20,7 +21,9 @@ from bench.pipeline import (
 )
 from reports.report import Report
 from reports.store import SelectedQuestion
-from vocabulary import PHASES, ConfigurationError, InfrastructureError, Verdict
+from vocabulary import PHASES, Case, ConfigurationError, InfrastructureError, SearchResult, Verdict
+
+T = TypeVar("T")
 
 
 class RunProgress(NamedTuple):
@@ -30,6 +33,26 @@ class RunProgress(NamedTuple):
     total: int
     correct: int
     errors: int
+
+
+class QuestionOutcome(NamedTuple):
+    """What came of a question: `results` and `verdict` are None where the run does not go so far, or after an error."""
+
+    provider: str
+    case: Case
+    results: Sequence[SearchResult] | None
+    verdict: Verdict | None
+    failed: bool
+
+
+class Follower(Protocol):
+    """Decides in which order questions are asked, and with which of them a run ends early."""
+
+    def order(self, selected: Sequence[SelectedQuestion]) -> Sequence[SelectedQuestion]:
+        """All of `selected`, as they are to be asked."""
+
+    def ends(self, outcome: QuestionOutcome) -> bool:
+        """Whether the run ends with this question; called with each as it is reached, recorded before or not."""
 
 
 class BenchmarkResult(NamedTuple):
@@ -48,11 +71,13 @@ def run_benchmark(
     config: BenchmarkConfig,
     *benchmarks: str,
     progress: Callable[[RunProgress], None] | None = None,
+    follower: Follower | None = None,
 ) -> BenchmarkResult:
     """Run `benchmarks` (names or dotted paths) as `config` says, and report.
 
     An existing `config.run_id` is continued: what it has is not asked again. `progress` is called after each question.
-    When `config.max_usd` is spent it ends early, and the report's run is not finished; the same run id goes on.
+    When a `follower` says so, or `config.max_usd` is spent, it ends early, and the report's run is not finished; the
+    same run id goes on.
     Questions that end in an error are counted in the report; it raises only if nothing can be run at all
     (`ConfigurationError`, for a provider that cannot be used too; `DataError`) or nothing can be recorded
     (`CheckpointError`).
@@ -77,18 +102,20 @@ def run_benchmark(
     runner = session.work(checkpoint, {one.benchmark.name: one for one in opened})
     try:
         runner.seal(selected)
-        runner.expect(selected)
+        asked = follower.order(selected) if follower else selected
+        runner.expect(asked)
         meter = meter_of(checkpoint, config, session.participants)
         budget = Budget(config.max_usd, meter, lambda: None) if meter and config.max_usd is not None else None
         state = RunProgress(0, len(selected), 0, 0)
-        for index, question in enumerate(selected):
-            runner.look_ahead(islice(selected, index, None))
-            correct, failed = _outcome(runner.job(question), config)
+        for index, question in enumerate(asked):
+            runner.look_ahead(islice(asked, index, None))
+            outcome = _outcome(question, runner.job(question), config)
             runner.forget(question)
-            state = RunProgress(index + 1, len(selected), state.correct + correct, state.errors + failed)
+            correct = outcome.verdict is not None and outcome.verdict.correct
+            state = RunProgress(index + 1, len(asked), state.correct + correct, state.errors + outcome.failed)
             if progress:
                 progress(state)
-            if budget and budget.look():
+            if (follower and follower.ends(outcome)) or (budget and budget.look()):
                 break
         runner.stop()
         report = session.finish(checkpoint)
@@ -133,11 +160,16 @@ def _figures(result: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
             yield f"{figure}.{phase}_ms", result["latency_ms"][phase][figure]
 
 
-def _outcome(job: Job, config: BenchmarkConfig) -> tuple[bool, bool]:
-    """Wait for a question; whether it was right, and whether it ended in an error."""
-    future = job.futures[PHASES.index(config.until)]
+def _outcome(question: SelectedQuestion, job: Job, config: BenchmarkConfig) -> QuestionOutcome:
+    """Wait for a question."""
     try:
-        ended = future.result()
+        job.futures[PHASES.index(config.until)].result()
     except InfrastructureError:
-        return False, True
-    return isinstance(ended, Verdict) and ended.correct, False
+        failed = True
+    else:
+        failed = False
+    return QuestionOutcome(question.provider, question.case, _value(job.searched), _value(job.judged), failed)
+
+
+def _value(future: Future[T]) -> T | None:
+    return future.result() if future.done() and future.exception() is None else None

@@ -99,6 +99,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--constraint", action="append", default=[], metavar="METRIC<=VALUE", help="a limit to keep")
     parser.add_argument("--until", choices=("search", "judge"), default="judge", help="search: retrieval only")
     parser.add_argument("--sampler", choices=("tpe", "gp", "random", "nsgaii", "qmc", "grid"), default="tpe")
+    parser.add_argument("--pruner", choices=("wilcoxon", "hyperband", "median", "none"), default=None,
+                        help="stops trials that are worse (default: wilcoxon, where it can be)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the sampler")
     parser.add_argument("--part-seed", type=int, default=0, help="divides the haystacks into tune and holdout")
     parser.add_argument(

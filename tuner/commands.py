@@ -18,11 +18,12 @@ from reports.store import is_locked
 from tuner import show
 from tuner.export import export
 from tuner.objectives import cutoff_of, parse_constraints, parse_objectives
+from tuner.pruners import choose_pruner
 from tuner.search import Limits, Search
 from tuner.settings import StudySettings, record_of, shared_config
 from tuner.spaces import Space, narrow, parse, space_of
 from tuner.storage import create_study, load_study, open_storage, quiet
-from tuner.trials import TIMED, Trial, finished
+from tuner.trials import TIMED, Trial, finished, stopped
 from vocabulary import ConfigurationError, default_runs_dir
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -155,13 +156,14 @@ class _Commands:
         yield f"removed {removed} runs of study {settings.name}; kept {', '.join(sorted(tied)) or 'none'}"
 
     def _search(self, search: Search) -> None:
-        seen = {trial.number for trial in finished(search.study)}
+        seen = {trial.number for trial in finished(search.study)} | stopped(search.study).keys()
 
         def look() -> None:
-            for trial in finished(search.study):
-                if trial.number not in seen:
-                    seen.add(trial.number)
-                    _print(show.progress_line(search, trial))
+            lines = {trial.number: show.progress_line(search, trial) for trial in finished(search.study)}
+            lines |= {number: show.stopped_line(number, stop) for number, stop in stopped(search.study).items()}
+            for number in sorted(lines.keys() - seen):
+                seen.add(number)
+                _print(lines[number])
 
         if self.chosen.workers == 1:
             search.work(look)
@@ -198,6 +200,8 @@ class _Commands:
             if best is None:
                 raise ConfigurationError(f"study {settings.name} has no finished trial that keeps its constraints.")
             return best
+        if stop := stopped(study).get(number):
+            raise ConfigurationError(f"study {settings.name}, {show.stopped_line(number, stop)}.")
         if number not in trials:
             raise ConfigurationError(f"study {settings.name} has no finished trial {number}.")
         return trials[number]
@@ -249,6 +253,8 @@ def _study_settings(chosen: argparse.Namespace) -> StudySettings:
         raise ConfigurationError(
             "usd cannot be compared between trials that share a cache: what it gives costs nothing. Add --no-cache."
         )
+    goals = parse_objectives(chosen.objective, config.until)
+    pruner = choose_pruner(chosen.pruner, goals)
     space = _space(chosen, config)
     if not space.parameters:
         raise ConfigurationError(
@@ -258,9 +264,9 @@ def _study_settings(chosen: argparse.Namespace) -> StudySettings:
     name = chosen.name or f"{chosen.provider}-{opened.benchmark.name}".replace(":", "-")
     return StudySettings(
         name=name, benchmark=chosen.benchmark, config=shared_config(config), data=opened.benchmark.info.sha256,
-        space=record_of(space), objectives=tuple(map(str, parse_objectives(chosen.objective, config.until))),
+        space=record_of(space), objectives=tuple(map(str, goals)),
         constraints=tuple(map(str, parse_constraints(chosen.constraint, config.until))), sampler=chosen.sampler,
-        seed=chosen.seed, part_seed=chosen.part_seed, noise_repeats=chosen.noise_repeats,
+        pruner=pruner, seed=chosen.seed, part_seed=chosen.part_seed, noise_repeats=chosen.noise_repeats,
         cache=None if chosen.no_cache else chosen.cache or str(config.runs_dir / "cache"),
     )  # fmt: skip
 

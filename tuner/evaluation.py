@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import BenchmarkConfig, run_benchmark
+from bench import BenchmarkConfig, Follower, run_benchmark
 from reports.report import QuestionScores, read_scores
 from vocabulary import ConfigurationError, SettingValue
 
@@ -59,14 +59,18 @@ def configure(params: Mapping[str, SettingValue], config: BenchmarkConfig) -> Be
     return config.model_copy(update={**run, "provider_option": (*kept, *own)})
 
 
-def evaluate(params: Mapping[str, SettingValue], options: TrialOptions) -> TrialMetrics:
+def evaluate(
+    params: Mapping[str, SettingValue], options: TrialOptions, follower: Follower | None = None
+) -> TrialMetrics:
     """Run the benchmark of `options` with `params` and return what it measured.
+
+    A `follower` may end the run early: it is then not complete.
 
     The run's id is that of `options.config`, if it has one: a run of it that was begun goes on, and what it has is not
     asked again. Raises `ConfigurationError` for settings that no run accepts, and what `run_benchmark` raises.
     """
     config = configure(params, options.config)
-    result = run_benchmark(config, options.benchmark)
+    result = run_benchmark(config, options.benchmark, follower=follower)
     (one,) = result.report.results
     prefix = f"{options.provider}/{one.benchmark.name}/"
     folder = result.jsonl.parent

@@ -13,7 +13,8 @@ from tuner.spaces import Parameter, Space
 from vocabulary import ConfigurationError
 
 SamplerName = Literal["tpe", "gp", "random", "nsgaii", "qmc", "grid"]
-_SAME_FOR_ALL = ("benchmark", "objectives", "constraints", "space", "config", "data", "part_seed")
+PrunerName = Literal["wilcoxon", "hyperband", "median", "none"]
+_SAME_FOR_ALL = ("benchmark", "objectives", "constraints", "space", "config", "data", "part_seed", "pruner")
 
 
 class StudySettings(BaseModel):
@@ -31,6 +32,7 @@ class StudySettings(BaseModel):
     objectives: tuple[str, ...] = Field(min_length=1)
     constraints: tuple[str, ...] = ()
     sampler: SamplerName = "tpe"
+    pruner: PrunerName = "none"
     seed: int = 0
     part_seed: int = 0
     noise_repeats: int = Field(default=3, ge=2)

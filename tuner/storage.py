@@ -13,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from reports.store import without_password
 from tuner.attributes import SETTINGS
+from tuner.pruners import pruner_of
 from tuner.samplers import sampler_of
 from tuner.settings import StudySettings
 from vocabulary import ConfigurationError, did_you_mean
@@ -51,6 +52,7 @@ def create_study(settings: StudySettings, storage: BaseStorage) -> optuna.Study:
         storage=storage,
         directions=[goal.direction for goal in settings.goals],
         sampler=sampler_of(settings, 0, 0),
+        pruner=pruner_of(settings),
         load_if_exists=True,
     )
     stored = study.user_attrs.get(SETTINGS)
@@ -62,7 +64,7 @@ def create_study(settings: StudySettings, storage: BaseStorage) -> optuna.Study:
 
 
 def load_study(name: str, storage: BaseStorage, worker: int = 0) -> tuple[optuna.Study, StudySettings]:
-    """A study with its settings, and a sampler that no other worker shares; raises `ConfigurationError`."""
+    """A study with its settings, its pruner, and a sampler that no other worker shares; raises `ConfigurationError`."""
     names = optuna.get_all_study_names(storage)
     if name not in names:
         raise ConfigurationError(
@@ -74,6 +76,7 @@ def load_study(name: str, storage: BaseStorage, worker: int = 0) -> tuple[optuna
         raise ConfigurationError(f"study {name!r} was not made by this tuner: it has no settings of a run.")
     settings = StudySettings.model_validate(stored)
     study.sampler = sampler_of(settings, worker, len(study.get_trials(deepcopy=False)))
+    study.pruner = pruner_of(settings)
     return study, settings
 
 

@@ -18,6 +18,7 @@ from tuner.attributes import dead_of, paid_beside_trials
 from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
 from tuner.settings import StudySettings
 from tuner.spaces import Space
+from tuner.watching import Stop, Watch
 from vocabulary import ConfigurationError, MemoryBenchError, SettingValue
 
 BEAT_SECONDS = 5.0
@@ -27,7 +28,12 @@ STALE_SECONDS = 60.0
 """After so long without a word a trial is taken to be abandoned."""
 
 RUN, METRICS, ERROR, CONTINUES, SAME_AS, PAID = "run_id", "metrics", "error", "continues", "same_as", "usd"
-"""Attributes of trials. `CONTINUES` and `SAME_AS` are numbers of other trials, `PAID` the US dollars by run id."""
+STOPPED = "stopped_early"
+"""Attributes of trials.
+
+`CONTINUES` and `SAME_AS` are numbers of other trials, `PAID` US dollars by run id. A trial that a pruner stopped has
+`STOPPED`, a `Stop` as JSON, in place of `METRICS`.
+"""
 
 TIMED = "-timed"
 """What the id of a trial's second run ends in: one without the cache, for its times."""
@@ -55,7 +61,10 @@ class Trial:
 
 
 def finished(study: optuna.Study) -> list[Trial]:
-    """All trials that were measured to the end, by number, without those whose settings an earlier one had."""
+    """All trials that were measured to the end, by number, without those whose settings an earlier one had.
+
+    Those that a pruner stopped are not among them: see `stopped`.
+    """
     return [
         Trial(
             number=one.number,
@@ -67,6 +76,15 @@ def finished(study: optuna.Study) -> list[Trial]:
         for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if METRICS in one.user_attrs and SAME_AS not in one.user_attrs
     ]
+
+
+def stopped(study: optuna.Study) -> dict[int, Stop]:
+    """The trials that a pruner stopped, by number; they are not ranked, compared or recommended."""
+    return {
+        one.number: Stop(**one.user_attrs[STOPPED])
+        for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if STOPPED in one.user_attrs and SAME_AS not in one.user_attrs
+    }
 
 
 def paid(study: optuna.Study) -> dict[str, float]:
@@ -172,31 +190,50 @@ def _measured(
         raise ConfigurationError(f"proposed twice: trial {first} continues trial {origin}")
     params = space.suggest(trial)
     trial.set_user_attr("params", params)
-    same = next((one for one in finished(study) if one.params == params), None)
-    if same is not None:
-        trial.set_user_attr(SAME_AS, same.number)
-        trial.set_user_attr(RUN, same.run_id)
-        return _recorded(trial, settings, same.metrics)
+    if known := _known(study, trial, settings, params):
+        return known
     run_id = trial.user_attrs.get(RUN) or f"{settings.name}-{trial.number:04d}"
     trial.set_user_attr(RUN, run_id)
+    default = params == settings.parameters.defaults  # what all is compared with
+    watch = None if settings.pruner == "none" else Watch(study, trial, settings, run_id=run_id, whole=default)
     costs = {run: usd for run, usd in paid(study).items() if run in (run_id, f"{run_id}{TIMED}")}
 
     def run(name: str, **changes: Any) -> TrialMetrics:
         # the limit of a run is for all that it has cost, in earlier processes too
         limit = None if max_usd is None else max_usd + before - sum(costs.values()) + costs.get(name, 0.0)
         config = settings.run_config(name, "tune", max_usd=limit, **changes)
-        done = evaluate(params, TrialOptions(settings.benchmark, config))
+        done = evaluate(params, TrialOptions(settings.benchmark, config), watch if name == run_id else None)
         costs[name] = done.values.get("usd", 0.0)
         trial.set_user_attr(PAID, costs)
-        if not done.complete:
+        if not done.complete and not (watch and watch.stop):
             raise UnfinishedError(f"run {name} ended before its last question: its money was spent")
         return done
 
     before = sum(costs.values())
     done = run(run_id)
+    if watch and watch.stop:
+        trial.set_user_attr(STOPPED, watch.attributes())
+        return [watch.estimate()]
     if settings.cache and any(metric not in done.values for metric in settings.figures):
         done = run(f"{run_id}{TIMED}", cache=None)  # steps that came from the cache have no times
     return _recorded(trial, settings, done.values)
+
+
+def _known(
+    study: optuna.Study, trial: optuna.Trial, settings: StudySettings, params: Mapping[str, SettingValue]
+) -> Sequence[float] | None:
+    """The values of an earlier trial with the same settings, measured or stopped; None if there is none."""
+    for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        attributes = one.user_attrs
+        if SAME_AS in attributes or attributes.get("params") != params:
+            continue
+        trial.set_user_attr(SAME_AS, one.number)
+        trial.set_user_attr(RUN, attributes[RUN])
+        if STOPPED not in attributes:
+            return _recorded(trial, settings, attributes[METRICS])
+        trial.set_user_attr(STOPPED, attributes[STOPPED])
+        return [one.value] if one.value is not None else None
+    return None
 
 
 def _recorded(trial: optuna.Trial, settings: StudySettings, metrics: Mapping[str, float]) -> Sequence[float]:

@@ -30,7 +30,16 @@ from reports.metrics.latency import summarise
 from reports.metrics.official_accuracy import OFFICIAL_ACCURACY
 from reports.metrics.official_retrieval import OFFICIAL_RETRIEVAL
 from reports.metrics.prompt_counts import PromptCounts
-from reports.metrics.retrieval import FAILED, K, Level, RetrievalMean, RetrievalScores, ranking_of, score_ranking
+from reports.metrics.retrieval import (
+    FAILED,
+    K,
+    Level,
+    RetrievalMean,
+    RetrievalScores,
+    Sourced,
+    ranking_of,
+    score_ranking,
+)
 from reports.metrics.sample_estimate import Counts, estimate_whole
 from reports.metrics.statistics import ExactMean, compare, interval, paired_interval
 
@@ -69,6 +78,7 @@ __all__ = [
     "RetrievalMean",
     "RetrievalScores",
     "Sample",
+    "Sourced",
     "StepLatency",
     "Tokens",
     "cohen",

@@ -4,7 +4,15 @@ from reports.report.attaching import attach_audit, judged_by, run_folder
 from reports.report.audits import Accepted, AcceptedShare, JudgeAudit
 from reports.report.build import GROUPS
 from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
-from reports.report.files import QuestionScores, lines_schema, read_lines, read_scores, write_checked, write_run
+from reports.report.files import (
+    QuestionScores,
+    lines_schema,
+    read_lines,
+    read_scores,
+    retrieval_values,
+    write_checked,
+    write_run,
+)
 from reports.report.gate import evaluate, gate_lines
 from reports.report.meter import Meter, check_limit, uses_models
 from reports.report.model import Gate, Report, Result, report_schema
@@ -41,6 +49,7 @@ __all__ = [
     "read_lines",
     "read_scores",
     "report_schema",
+    "retrieval_values",
     "run_folder",
     "uses_models",
     "verdict_lines",

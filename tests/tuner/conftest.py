@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from optuna.storages import BaseStorage
 
 from tests.processes import PIPE, STDOUT, Finished, Process, run
 from tuner.__main__ import main
+from tuner.storage import open_storage
 
 SMALL = ("--option=synthetic_sessions=20", "--option=synthetic_questions=40", "--until=search", "--objective=recall@10")
 
@@ -47,6 +49,9 @@ class Tuner:
     def start(self, *arguments: str) -> Process:
         command = self.command("optimize", "--provider=tests.subjects.tunable:Memory", "--name=s", *SMALL, *arguments)
         return Process(command, env=self.environment, seconds=240, stdout=PIPE, stderr=STDOUT)
+
+    def storage(self) -> BaseStorage:
+        return open_storage(f"journal:{self.runs / 'studies.journal'}")
 
     def asked(self, call: str) -> list[str]:
         file = self.calls / call

@@ -1,7 +1,7 @@
 """The files that a run leaves: report.json, a line for each question, what the conformance kit and audits say."""
 
 from reports.report.files.lines import lines_schema, read_lines
-from reports.report.files.scores import QuestionScores, read_scores
+from reports.report.files.scores import QuestionScores, read_scores, retrieval_values
 from reports.report.files.writing import REPORT, write_audits, write_checked, write_report, write_run
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "lines_schema",
     "read_lines",
     "read_scores",
+    "retrieval_values",
     "write_audits",
     "write_checked",
     "write_report",

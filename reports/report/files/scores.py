@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.metrics import FAILED, ranking_of, score_ranking
+from reports.metrics import FAILED, Sourced, ranking_of, score_ranking
 from reports.report.files.lines import RESULTS, RETRIEVED, RetrievedLine, read_file
 
 
@@ -35,16 +35,25 @@ def read_scores(folder: Path, *, provider: str, top_k: int, judged: bool) -> lis
     return [_scores(line, retrieved, top_k, judged) for line in lines if line["provider"] == provider]
 
 
+def retrieval_values(evidence: Sequence[str], results: Iterable[Sourced] | None, top_k: int) -> dict[str, float]:
+    """By the names of reports, how much of the `evidence` (ids of messages) the `results` of one search hold.
+
+    Empty without evidence; 0 for all where the search failed and `results` is None. `top_k` is the largest cut-off.
+    """
+    if not evidence:
+        return {}
+    scores = FAILED if results is None else score_ranking(ranking_of(results, "message"), evidence)
+    by_name = ("recall", scores.recall), ("hit", scores.hit), ("ndcg", scores.ndcg)
+    values = {f"{name}@{k}": value for name, by_cutoff in by_name for k, value in by_cutoff.items() if k <= top_k}
+    return {"mrr": scores.mrr, **values}
+
+
 def _scores(line: dict[str, Any], retrieved: list[RetrievedLine], top_k: int, judged: bool) -> QuestionScores:
     found = None if line["results"] is None else [retrieved[number] for number in line["results"]]
     values: dict[str, float] = {}
     if judged:
         values["accuracy"] = float(line["outcome"] == "correct")
-    if line["evidence_messages"]:
-        scores = FAILED if found is None else score_ranking(ranking_of(found, "message"), line["evidence_messages"])
-        values["mrr"] = scores.mrr
-        for name, by_cutoff in (("recall", scores.recall), ("hit", scores.hit), ("ndcg", scores.ndcg)):
-            values |= {f"{name}@{k}": value for k, value in by_cutoff.items() if k <= top_k}
+    values |= retrieval_values(line["evidence_messages"], found, top_k)
     if line["context_tokens"] is not None:
         values["context_tokens"] = float(line["context_tokens"])
     texts = tuple(f"{result.message_ids} {result.text}" for result in found or ())

@@ -14,8 +14,9 @@ from tuner.attributes import HOLDOUT, dead_of, noise_of
 from tuner.search import Search
 from tuner.settings import StudySettings
 from tuner.spaces import Space
-from tuner.trials import ERROR, Trial, finished, spent
+from tuner.trials import ERROR, Trial, finished, spent, stopped
 from tuner.verdict import Ranking, Verdict
+from tuner.watching import Stop
 from vocabulary import SettingValue
 
 _SHOWN = 10
@@ -51,6 +52,11 @@ def trial_lines(study: optuna.Study, settings: StudySettings, ranking: Ranking) 
         low, high = min(values), max(values)
         repeats = f"{len(values)} runs of the default settings on the tune part"
         yield f"noise: {metric} of {repeats}: {low:.4g} to {high:.4g}"
+    if early := stopped(study):
+        words = (
+            "1 trial was stopped early and is" if len(early) == 1 else f"{len(early)} trials were stopped early and are"
+        )
+        yield f"{words} not compared: `status` says where"
     for name, words in dead_of(study).items():
         yield f"not searched: {name} changes nothing ({words})"
 
@@ -88,9 +94,12 @@ def status_lines(study: optuna.Study, settings: StudySettings) -> Iterator[str]:
     if settings.constraints:
         yield f"  constraints  {', '.join(map(str, settings.limits))}"
     yield f"  sampler      {settings.sampler}, seed {settings.seed}; parts by seed {settings.part_seed}"
+    yield f"  pruner       {settings.pruner}"
     yield f"  parameters   {', '.join(one.name for one in settings.parameters)}"
     yield f"  trials       {states}"
     yield f"  spent        ${spent(study):.2f}"
+    for number, stop in stopped(study).items():
+        yield f"  {stopped_line(number, stop)}"
     for one in trials:
         if ERROR in one.user_attrs:
             yield f"  trial {one.number} failed: {one.user_attrs[ERROR]}"
@@ -124,6 +133,14 @@ def progress_line(search: Search, trial: Trial) -> str:
     values = ", ".join(f"{goal.metric} {trial.metrics[goal.metric]:.4g}" for goal in goals)
     kept = "" if trial.feasible else " (breaks a constraint)"
     return f"trial {trial.number}: {values}{kept}; {settings_of(trial)}"
+
+
+def stopped_line(number: int, stop: Stop) -> str:
+    """Why a trial was stopped early."""
+    line = f"trial {number}: stopped after {stop.asked} of {stop.total} questions of the tune part at {stop.value:.4g}"
+    if stop.best is None or stop.behind is None:
+        return line
+    return f"{line}, where trial {stop.best} is better by {stop.behind:.4g}"
 
 
 def settings_of(trial: Trial) -> str:
