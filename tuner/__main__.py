@@ -63,6 +63,8 @@ def _argument_parser() -> OneLineParser:
     export = commands.add_parser("export", parents=[named, kept], help="the settings of a trial as a run accepts them")
     export.add_argument("--trial", type=int, help="which one (default: the recommended one)")
     export.add_argument("--format", choices=("command", "toml", "env"), default="command")
+    report = commands.add_parser("report", parents=[named, kept], help="all of a study as one page of HTML")
+    report.add_argument("--output", metavar="FILE", help="default: RUNS_DIR/STUDY.html")
     commands.add_parser("delete", parents=[named, kept], help="forget a study; its runs stay, see clean")
     commands.add_parser(
         "clean", parents=[named, kept], help="remove the runs of a study's trials, but for the tied best"

@@ -7,6 +7,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
@@ -136,6 +137,19 @@ class _Commands:
         study, settings = self._study()
         yield export(settings, self._trial(study, settings).params, self.chosen.format)
 
+    def report(self) -> Iterator[str]:
+        if find_spec("jinja2") is None:
+            raise ConfigurationError("a report needs Jinja2: pip install 'memorybench[tuner]', or -e '.[tuner]' here")
+        from reports.pages import write_page
+
+        study, settings = self._study()
+        file = Path(self.chosen.output or settings.base.runs_dir / f"{settings.name}.html")
+        try:
+            write_page(file, show.study_page(Search(study, settings, Limits(0), note=_ignore)))
+        except OSError as error:
+            raise ConfigurationError(f"--output {file}: {error.strerror}.") from error
+        yield f"the report of study {settings.name} is {file}"
+
     def delete(self) -> Iterator[str]:
         _study, settings = self._study()
         optuna.delete_study(study_name=settings.name, storage=self._storage())
@@ -175,13 +189,12 @@ class _Commands:
         ranking = search.ranking()
         yield from show.trial_lines(search.study, search.settings, ranking)
         defaults = search.settings.parameters.defaults
-        others = [trial for trial in ranking.tied if trial.params != defaults]
-        if len(others) < len(ranking.tied):
+        if any(trial.params == defaults for trial in ranking.tied):
             yield "the tune part cannot tell the default settings (trial 0) from the best trial"
-        if not others:
+        winner = search.candidate(ranking)
+        if winner is None:
             yield "nothing was found that is better than the default settings: keep them"
             return
-        winner = min(others, key=lambda trial: (trial.cost(priced=search.settings.priced), trial.number))
         yield ""
         verdict = search.judge(winner)
         yield f"trial {winner.number} ({show.settings_of(winner)})"

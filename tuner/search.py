@@ -146,15 +146,32 @@ class Search:
         scores = {one.number: self.scores(one) for one in trials}
         return rank(trials, goal, scores, max(noise) - min(noise), priced=self.settings.priced)
 
+    def candidate(self, ranking: Ranking) -> Trial | None:
+        """The trial to measure on the holdout part: the cheapest of the tied ones but for the default settings."""
+        others = [trial for trial in ranking.tied if trial.params != self.settings.parameters.defaults]
+        return min(others, key=lambda one: (one.cost(priced=self.settings.priced), one.number), default=None)
+
     def scores(self, trial: Trial) -> Sequence[QuestionScores]:
         """What each question of a trial scored; empty if its run was removed."""
+        return self._read_scores(trial.run_id, trial.params)
+
+    def holdout_scores(self, trial: Trial) -> tuple[Sequence[QuestionScores], Sequence[QuestionScores]]:
+        """What each question of the holdout part scored with the default settings, and with those of `trial`.
+
+        Empty for runs that were removed, or not made yet.
+        """
+        defaults = self.settings.parameters.defaults
+        default = self._read_scores(f"{self.settings.name}-holdout-default", defaults)
+        return default, self._read_scores(f"{self.settings.name}-holdout-{trial.number:04d}", trial.params)
+
+    def _read_scores(self, run_id: str, params: Mapping[str, SettingValue]) -> Sequence[QuestionScores]:
         config = self.settings.base
-        folder = config.runs_dir / trial.run_id
+        folder = config.runs_dir / run_id
         if not folder.is_dir():
             return ()
         return read_scores(
             folder, provider=config.provider[0],
-            top_k=int(trial.params.get("top_k") or config.top_k), judged=config.until == "judge",
+            top_k=int(params.get("top_k") or config.top_k), judged=config.until == "judge",
         )  # fmt: skip
 
     def judge(self, trial: Trial) -> Verdict:

@@ -107,7 +107,7 @@ def judge(
 ) -> Verdict:  # fmt: skip
     """Compare a run with the defaults and one with a trial's settings over the same questions."""
     gain = goal.gain(tuned[0], default[0])
-    pairs = _paired(goal, default[1], tuned[1])
+    pairs = paired(goal, default[1], tuned[1])
     low = high = None
     if pairs:
         gain, (low, high) = paired_interval(pairs)
@@ -122,14 +122,14 @@ def _same(
 ) -> bool:
     if abs(best.metrics[goal.metric] - other.metrics[goal.metric]) <= noise:
         return True
-    pairs = _paired(goal, scores[other.number], scores[best.number])
+    pairs = paired(goal, scores[other.number], scores[best.number])
     if not pairs:
         return False
     _, (low, high) = paired_interval(pairs)
     return low <= 0 <= high
 
 
-def _paired(
+def paired(
     goal: Objective, before: Sequence[QuestionScores], after: Sequence[QuestionScores]
 ) -> list[tuple[str, float]]:
     """By how much each question that both have a score of is better after than before."""
@@ -141,13 +141,18 @@ def _paired(
     ]
 
 
+def is_share(metric: str) -> bool:
+    """Whether a figure lies between 0 and 1, and its differences are given in points."""
+    return metric.startswith(SHARES)
+
+
 def _unit(metric: str) -> str:
-    return "points" if metric.startswith(SHARES) else ""
+    return "points" if is_share(metric) else ""
 
 
 def _points(metric: str, value: float) -> str:
-    return f"{value * 100:.1f}" if metric.startswith(SHARES) else f"{value:.4g}"
+    return f"{value * 100:.1f}" if is_share(metric) else f"{value:.4g}"
 
 
 def _figure(metric: str, value: float) -> str:
-    return f"{value:.3f}" if metric.startswith(SHARES) else f"{value:.4g}"
+    return f"{value:.3f}" if is_share(metric) else f"{value:.4g}"

@@ -24,6 +24,7 @@ class Tuner:
     def __init__(self, folder: Path) -> None:
         self.folder, self.runs, self.calls = folder, folder / "runs", folder / "calls"
         self.calls.mkdir()
+        self.printed = ""
         self.environment = {**os.environ, "TUNABLE_CALLS": str(self.calls), "COLUMNS": "140"}
 
     def command(self, *arguments: str) -> list[str]:
@@ -56,6 +57,25 @@ class Tuner:
     def asked(self, call: str) -> list[str]:
         file = self.calls / call
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+@pytest.fixture(scope="session")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Tuner:
+    """A study that has ended, for tests that only read: trial 1 is better than the default, trial 2 was stopped."""
+    tuner = Tuner(tmp_path_factory.mktemp("ended"))
+    arguments = (
+        *("optimize", "--provider=tests.subjects.tunable:Memory", "--name=s", "--until=search"),
+        *("--option=synthetic_sessions=20", "--option=synthetic_questions=200", "--option=in_flight=2"),
+        *("--objective=recall@10", "--provider-option=skip=2", "--preset=quick", "--param=top_k=10..50"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNABLE_CALLS", str(tuner.calls))
+        assert tuner.main(*arguments, "--noise-repeats=2", "--trials=1")[0] == 0
+        for skip in (0, 12, 12):
+            assert tuner.main("enqueue", "s", f"skip={skip}")[0] == 0
+        status, tuner.printed, err = tuner.main(*arguments, "--noise-repeats=2", "--trials=4")
+    assert status == 0, err
+    return tuner
 
 
 @pytest.fixture

@@ -119,6 +119,8 @@ def test_a_study_is_never_continued_with_other_settings(tuner: Tuner) -> None:
     assert tuner.main(*arguments, "--trials=1")[0] == 0
     status, _, err = tuner.main(*arguments, "--trials=1", "--objective=mrr")
     assert (status, "was begun with another objectives" in err) == (2, True)
+    status, _, err = tuner.main(*arguments, "--trials=1", "--pruner=median")
+    assert (status, "begun with another pruner: wilcoxon there, median here" in err) == (2, True)
     assert "1 COMPLETE" in tuner.main("status", "s")[1]
     study, settings = load_study("s", open_storage(f"journal:{tuner.runs / 'studies.journal'}"))
     (default,) = finished(study)

@@ -77,29 +77,19 @@ def test_by_default_there_is_a_pruner_where_every_question_has_a_score() -> None
 
 
 @pytest.mark.long
-def test_a_stopped_trial_is_not_compared_with_whole_ones(tuner: Tuner) -> None:
-    arguments = (
-        *("optimize", "--provider=tests.subjects.tunable:Memory", "--name=s", "--until=search"),
-        *("--option=synthetic_sessions=20", "--option=synthetic_questions=200", "--option=in_flight=2"),
-        *("--objective=recall@10", "--provider-option=skip=0"),
-        *("--preset=quick", "--no-dead-check", "--noise-repeats=2"),
-    )
-    assert tuner.main(*arguments, "--trials=1")[0] == 0
-    assert tuner.main("enqueue", "s", "skip=12")[0] == 0
-    assert tuner.main("enqueue", "s", "skip=12")[0] == 0
-    status, out, err = tuner.main(*arguments, "--trials=3")
-    assert status == 0, err
-    assert "trial 1: stopped after 75 of 120 questions of the tune part at 0." in out
-    assert "1 trial was stopped early and is not compared" in out
+def test_a_stopped_trial_is_not_compared_with_whole_ones(ended: Tuner) -> None:
+    assert "trial 2: stopped after 75 of 120 questions of the tune part at 0." in ended.printed
+    assert "where trial 1 is better by 0." in ended.printed
+    assert "1 trial was stopped early and is not compared" in ended.printed
 
-    study = optuna.load_study(study_name="s", storage=tuner.storage())
-    assert [one.state for one in study.trials] == [TrialState.COMPLETE] * 3
-    assert study.trials[1].user_attrs[STOPPED] == study.trials[2].user_attrs[STOPPED]
-    assert [one.number for one in finished(study)] == [0]
-    assert study.best_trial.number == 0
-    assert [(number, stop.asked) for number, stop in stopped(study).items()] == [(1, 75)]
-    assert len(tuner.asked("search")) < 2 * 120 + 75 + 40, "two whole runs, and what was begun of the third"
-    assert "trial 1: stopped after" in tuner.main("export", "s", "--trial=1")[2]
-    assert "trial 1: stopped after" in tuner.main("status", "s")[1]
-    other = tuner.main(*arguments, "--trials=3", "--pruner=median")[2]
-    assert "begun with another pruner: wilcoxon there, median here" in other
+    study = optuna.load_study(study_name="s", storage=ended.storage())
+    assert [one.state for one in study.trials] == [TrialState.COMPLETE] * 4
+    assert study.trials[2].user_attrs[STOPPED] == study.trials[3].user_attrs[STOPPED], "it is not measured again"
+    assert [one.number for one in finished(study)] == [0, 1]
+    assert study.best_trial.number == 1
+    assert [(number, stop.asked) for number, stop in stopped(study).items()] == [(2, 75)]
+    tune, holdout, checks = 120, 80, 5 * 40
+    whole_runs = 3 * tune + 2 * holdout
+    assert len(ended.asked("search")) < whole_runs + checks + 75 + 40, "40: what was begun when it was stopped"
+    assert "trial 2: stopped after" in ended.main("export", "s", "--trial=2")[2]
+    assert "trial 2: stopped after" in ended.main("status", "s")[1]

@@ -137,10 +137,15 @@ def progress_line(search: Search, trial: Trial) -> str:
 
 def stopped_line(number: int, stop: Stop) -> str:
     """Why a trial was stopped early."""
-    line = f"trial {number}: stopped after {stop.asked} of {stop.total} questions of the tune part at {stop.value:.4g}"
+    return f"trial {number}: {stop_words(stop)}"
+
+
+def stop_words(stop: Stop) -> str:
+    """How far a trial came that was stopped early, and what was better."""
+    words = f"stopped after {stop.asked} of {stop.total} questions of the tune part at {stop.value:.4g}"
     if stop.best is None or stop.behind is None:
-        return line
-    return f"{line}, where trial {stop.best} is better by {stop.behind:.4g}"
+        return words
+    return f"{words}, where trial {stop.best} is better by {stop.behind:.4g}"
 
 
 def settings_of(trial: Trial) -> str:
