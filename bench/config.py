@@ -40,6 +40,13 @@ class BenchmarkConfig(BaseModel):
     context_tokens: Annotated[int | None, Tunable(choices=(None, 1000, 2000, 4000, 8000), changes="answer")] = Field(
         default=None, ge=1, description="how many tokens of search results a language model is given at most"
     )
+    abstain_below: Annotated[float, Tunable(low=0.0, high=0.6, changes="answer")] = Field(
+        default=0.0, ge=0, le=1, description="extractive: refuse where no message holds this share of the question"
+    )
+    abstain_gap: Annotated[float, Tunable(low=0.0, high=0.6, changes="answer")] = Field(
+        default=0.15, ge=0, le=1,
+        description="extractive: refuse where somebody else's message holds so much more of it than the named person's",
+    )  # fmt: skip
     model_option: tuple[str, ...] = Field(
         default=(), description="a setting of requests to models, as NAME=VALUE, answer.NAME=VALUE or judge.NAME=VALUE"
     )
@@ -121,6 +128,11 @@ class BenchmarkConfig(BaseModel):
     @classmethod
     def _wrap_single_judge(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @property
+    def abstention(self) -> dict[str, float]:
+        """When the extractive answering model refuses, as far as it is not the default."""
+        return self.model_dump(include={"abstain_below", "abstain_gap"}, exclude_defaults=True)
 
     @property
     def benchmark_options(self) -> BenchmarkOptions:

@@ -1,6 +1,6 @@
 """The memory systems under test, and the baselines that they must beat. One file each."""
 
-from providers.base import Capabilities, Ceiling, Limits, Provider, ProviderSettings
+from providers.base import Capabilities, Ceiling, Limits, Provider, ProviderSettings, Recalled
 from registry import find_class
 
 
@@ -9,4 +9,4 @@ def find_provider(name: str) -> type[Provider]:
     return find_class("provider", name, Provider, "providers")
 
 
-__all__ = ["Capabilities", "Ceiling", "Limits", "Provider", "ProviderSettings", "find_provider"]
+__all__ = ["Capabilities", "Ceiling", "Limits", "Provider", "ProviderSettings", "Recalled", "find_provider"]

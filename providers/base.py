@@ -59,6 +59,15 @@ class Capabilities:
     needs: str = "nothing"
 
 
+class Recalled(tuple[SearchResult, ...]):
+    """Results of a search that took from `Provider.shared` what an earlier search had computed.
+
+    The time that it took is not recorded: it would be too short.
+    """
+
+    __slots__ = ()
+
+
 class ProviderSettings(BaseModel):
     """What can be set about a provider; a provider that has settings subclasses this. Recorded in every report."""
 
@@ -83,6 +92,8 @@ class Provider(ABC):
     version: ClassVar[str] = "1"
     api: ClassVar[str] = ""
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+    shares: ClassVar[bool] = False
+    """Whether it wants a folder `shared`."""
     capabilities: Capabilities = Capabilities()
     limits: Limits = Limits()
 
@@ -91,6 +102,9 @@ class Provider(ABC):
         self.workspace = workspace
         self.hold: Callable[[float], None] = _no_matter
         """Call it with a number of seconds where the service says that it wants no calls for so long."""
+        self.shared: Path | None = None
+        """A folder of all runs of this provider with the same ``--cache``, whatever its settings, for what depends on
+        none of them; None without a cache."""
 
     def check(self) -> MaybeAwaitable[None]:  # noqa: B027  usable unless overridden
         """Raise `ProviderError` if the service cannot be used, as with a key that it does not know.

@@ -30,12 +30,14 @@ class TrialMetrics:
 
     `values` has the figures by the names that `bench.run_benchmark` gives them, without provider and benchmark:
     ``accuracy``, ``recall@10``, ``p95.search_ms``, ``context_tokens``, ``usd``, ``errors``. One that was not measured
-    is not there. `complete` is False for a run that ended before its last question, as where money ran out.
+    is not there. `complete` is False for a run that ended before its last question, as where money ran out. `cached`
+    says that a part came from a cache: times are those of the rest.
     """
 
     values: Mapping[str, float]
     run_id: str
     complete: bool
+    cached: bool
     folder: Path
     scores: Sequence[QuestionScores] = field(repr=False)
 
@@ -78,6 +80,7 @@ def evaluate(
         values={name.removeprefix(prefix): value for name, value in result.metrics.items()},
         run_id=folder.name,
         complete=result.report.run.finished is not None,
+        cached=bool(one.cached),
         folder=folder,
         scores=read_scores(folder, provider=options.provider, top_k=config.top_k, judged=config.until == "judge"),
     )

@@ -92,6 +92,11 @@ def cutoff_of(metric: str) -> int | None:
     return int(found["k"]) if found and found["k"] else None
 
 
+def is_time(metric: str) -> bool:
+    """Whether it is a time, such as ``p95.search_ms``: what comes from a cache has none."""
+    return metric.endswith("_ms")
+
+
 def _check(option: str, metric: str, until: Phase) -> None:
     if _ANSWERED.fullmatch(metric):
         if until in ("ingest", "search"):

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.attributes import dead_of, paid_beside_trials
 from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
+from tuner.objectives import is_time
 from tuner.settings import StudySettings
 from tuner.spaces import Space
 from tuner.watching import Stop, Watch
@@ -214,7 +215,8 @@ def _measured(
     if watch and watch.stop:
         trial.set_user_attr(STOPPED, watch.attributes())
         return [watch.estimate()]
-    if settings.cache and any(metric not in done.values for metric in settings.figures):
+    missing = any(metric not in done.values for metric in settings.figures)
+    if settings.cache and (missing or (done.cached and any(map(is_time, settings.figures)))):
         done = run(f"{run_id}{TIMED}", cache=None)  # steps that came from the cache have no times
     return _recorded(trial, settings, done.values)
 

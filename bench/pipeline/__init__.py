@@ -3,7 +3,14 @@
 from bench.pipeline.background import BackgroundLoop
 from bench.pipeline.budget import Budget, check_budget, meter_of
 from bench.pipeline.panel import judges_line
-from bench.pipeline.participants import Participants, benchmark_names, find_benchmark, known_types, shutdown_remarks
+from bench.pipeline.participants import (
+    Participants,
+    answer_settings,
+    benchmark_names,
+    find_benchmark,
+    known_types,
+    shutdown_remarks,
+)
 from bench.pipeline.provider_client import ProviderClient, checked
 from bench.pipeline.provider_options import provider_settings, what_is_wrong
 from bench.pipeline.run_part import Job
@@ -22,6 +29,7 @@ __all__ = [
     "ProviderClient",
     "RunSession",
     "Runner",
+    "answer_settings",
     "benchmark_names",
     "check_budget",
     "checked",

@@ -45,13 +45,15 @@ class Assembly:
         """The client of a provider, opened at the first call."""
         if provider not in self._clients:
             found, settings = self._part.participants.providers[provider], self._part.participants.settings[provider]
-            folder, store = self._part.folder, None
-            if self._part.cache:
+            folder, store, shared = self._part.folder, None, None
+            if cache := self._part.cache:
                 record = next(one for one in self._part.participants.provider_records if one.name == provider)
-                store = self._part.cache.open_store(record, ingest_identity(record, found, settings))
-                self._stores[provider], folder = store, self._part.cache.folder
+                store = cache.open_store(record, ingest_identity(record, found, settings))
+                self._stores[provider], folder = store, cache.folder
+                if found.shares:
+                    shared = cache.workspace(cache.open_store(record, identity_of(found, computes_here=True)).name)
             self._clients[provider] = ProviderClient(
-                provider, found, settings, folder, self._services.caller, store.name if store else None
+                provider, found, settings, folder, self._services.caller, store.name if store else None, shared
             )
         return self._clients[provider]
 
@@ -78,6 +80,7 @@ class Assembly:
                     answerer.prompt,
                     part.config.context_tokens,
                     part.participants.depends_on_options("answer"),
+                    *filter(None, [part.config.abstention]),
                 ]
             ),
             lambda: identity_of(type(answerer), own, self._form("answer"), computes_here=answerer.offline),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar  # Any: what code under test returns
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from providers import Recalled
 from reports.store import RESULTS
 from vocabulary import (
     Answer,
@@ -36,11 +37,15 @@ _ANSWER, _VERDICT = TypeAdapter(Answer), TypeAdapter(Verdict)
 
 
 class Found(NamedTuple):
-    """What a search gave: the `results` that count, as JSON in `written`, and how many were `returned` in all."""
+    """What a search gave: the `results` that count, as JSON in `written`, and how many were `returned` in all.
+
+    `recalled` says that an earlier search had computed a part of it.
+    """
 
     results: tuple[SearchResult, ...]
     written: str
     returned: int
+    recalled: bool = False
 
 
 def found_in(returned: object, most: int | None) -> Found:
@@ -57,7 +62,7 @@ def found_in(returned: object, most: int | None) -> Found:
             raise ProviderError(f"search returned a result with the score {one.score}, in place {place} of its list")
         exact = exact and _is_exact(one)
     results, written = _recorded(tuple(first), exact=exact)
-    return Found(results, written, count)
+    return Found(results, written, count, isinstance(returned, Recalled))
 
 
 def answer_in(returned: object) -> Answer:

@@ -12,12 +12,13 @@ from typing import NamedTuple
 from pydantic import BaseModel, JsonValue
 
 from bench.base import Benchmark
-from bench.config import SELECTION_FIELDS, BenchmarkConfig
+from bench.config import SELECTION_FIELDS, BenchmarkConfig, option_name
 from bench.pipeline.provider_options import provider_settings, recorded_settings
 from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
 from llms import Answerer, open_answerer
 from llms.answering import AnswerOptions, ModelAnswerer
 from llms.clients import ROLES, ChatModel, ModelOptions, Role, is_model_name, read_options, remark
+from llms.offline import ExtractiveAnswerer
 from providers import Provider, ProviderSettings, find_provider
 from registry import find_class, known_classes
 from reports.store import (
@@ -30,6 +31,9 @@ from reports.store import (
     SampleRecord,
 )
 from vocabulary import ConfigurationError, Phase
+
+_MODEL_SETTINGS = ("context_tokens", "answer_prompt")
+_EXTRACTIVE_SETTINGS = ("abstain_below", "abstain_gap")
 
 
 class LanguageModel(NamedTuple):
@@ -151,16 +155,23 @@ def _open_answerer(config: BenchmarkConfig, requests: ModelOptions) -> Answerer:
     answerer = open_answerer(
         config.answering_model, AnswerOptions(context_tokens=config.context_tokens, requests=requests)
     )
-    options = [
-        *([f"--context-tokens {config.context_tokens}"] if config.context_tokens is not None else []),
-        *([f"--answer-prompt {config.answer_prompt}"] if config.answer_prompt != "shared" else []),
-    ]
-    if options and not isinstance(answerer, ModelAnswerer):
-        raise ConfigurationError(
-            f"{' '.join(options)} needs a language model, and answering model {config.answering_model!r} is none. "
-            "Leave it out, or name a language model with --answering-model."
-        )
-    return answerer
+    own = answer_settings(answerer)
+    for names, kind in ((_MODEL_SETTINGS, "a language model"), (_EXTRACTIVE_SETTINGS, "a model that extracts")):
+        given = config.model_dump(include={*names} - {*own}, exclude_defaults=True)
+        if given:
+            options = " ".join(f"{option_name(name)} {given[name]}" for name in names if name in given)
+            raise ConfigurationError(
+                f"{options} needs {kind}, and answering model {config.answering_model!r} is none. Leave it out, or "
+                f"name {kind} with --answering-model."
+            )
+    return type(answerer)(**config.abstention) if isinstance(answerer, ExtractiveAnswerer) else answerer
+
+
+def answer_settings(answerer: Answerer) -> tuple[str, ...]:
+    """The settings of a run that change what `answerer` answers from the same results."""
+    if isinstance(answerer, ModelAnswerer):
+        return _MODEL_SETTINGS
+    return _EXTRACTIVE_SETTINGS if isinstance(answerer, ExtractiveAnswerer) else ()
 
 
 def _check_options(config: BenchmarkConfig, answerer: Answerer, judges: Sequence[Judge]) -> None:
@@ -260,6 +271,7 @@ def parts_of(config: BenchmarkConfig, participants: Participants, version: str) 
         "answer.model": participants.answerer_record.model_dump(mode="json"),
         "answer.prompt": config.answer_prompt,
         "answer.context_tokens": config.context_tokens,
+        **{f"answer.{name}": value for name, value in config.abstention.items()},
         "answer.options": participants.depends_on_options("answer"),
         "judge.options": participants.depends_on_options("judge"),
         "judge.judges": [judge_record(judge).model_dump(mode="json") for judge in participants.judges],

@@ -25,8 +25,8 @@ class ProviderClient:
     """One provider as the pipeline uses it.
 
     Calls are limited, retried and timed by `net.Caller`; an error of the provider is in the `CallRecord` they return.
-    `folder` is the run's, which the provider's workspace lies in, called `workspace` or as the provider; `callers` is
-    `Services.caller` or the like.
+    `folder` is the run's, which the provider's workspace lies in, called as the provider; or that of a cache, where it
+    is called `workspace`. `callers` is `Services.caller` or the like. `shared` is the provider's `Provider.shared`.
     Raises what the provider raises when it is made.
     """
 
@@ -38,6 +38,7 @@ class ProviderClient:
         folder: Path,
         callers: Callable[..., Caller],
         workspace: str | None = None,
+        shared: Path | None = None,
     ) -> None:
         self.name = name
         place = folder / "providers" / (workspace or file_name_of(name))
@@ -47,6 +48,7 @@ class ProviderClient:
         self._limited = callers(f"provider-{name}", self.provider.limits, ProviderError)
         self._unlimited = callers(f"indexing-{name}", CallLimits(), ProviderError, unhurried=True)
         self.provider.hold = self._limited.hold
+        self.provider.shared = shared
 
     @property
     def ranks(self) -> bool:
@@ -120,12 +122,14 @@ class ProviderClient:
     ) -> CallRecord[Found]:  # fmt: skip
         """What the provider finds within `seconds`; `place` is the question's turn among those that wait.
 
-        No more than `top_k` results count, unless the provider declares that it does not rank them.
+        No more than `top_k` results count, unless the provider declares that it does not rank them. Where an earlier
+        search had computed a part of it, it took no attempt and no time, as a step of the cache.
         """
         most = top_k if self.ranks else None
         mark = ("search", self.name, container, question.id)
         border = Border(check=lambda returned: found_in(returned, most), seconds=seconds, mark=mark)
-        return await self._limited.call(self.searching(container, question, gold, top_k), place=place, border=border)
+        done = await self._limited.call(self.searching(container, question, gold, top_k), place=place, border=border)
+        return CallRecord(done.value, None, 0.0, 0.0, 0) if done.value and done.value.recalled else done
 
     async def search(
         self, container: str, question: Question, gold: Gold, top_k: int

@@ -51,27 +51,32 @@ _AGO = re.compile(r"\s+(?:ago|back)$", re.IGNORECASE)
 class ExtractiveAnswerer(Answerer):
     """Answers with words of what was found: the same answer on every machine, in about a millisecond.
 
-    It is a floor, not a language model; ``docs/offline.md`` has what it scores.
+    It is a floor, not a language model; ``docs/offline.md`` has what it scores. It refuses where no message holds
+    `abstain_below` of what is asked (`Sentence.coverage`, 0 to 1), and where somebody else's message holds more of it
+    than any of the person whom the question names, by more than `abstain_gap`.
     """
 
     name = "extractive"
     offline = True
 
+    def __init__(self, abstain_below: float = 0.0, abstain_gap: float = OTHER_SPEAKER) -> None:
+        self._below, self._gap = abstain_below, abstain_gap
+
     def answer(self, question: Question, results: Sequence[SearchResult]) -> Answer:
         """The shortest piece of `results` that looks like an answer, or `REFUSAL` if none is about the question."""
         ranked = rank_sentences(question.text, results)
-        if not _about(ranked):
+        if not self._about(ranked):
             return Answer(hypothesis=REFUSAL)
         return Answer(hypothesis=_extract(question.text, ranked) or REFUSAL)
 
-
-def _about(ranked: Sequence[Sentence]) -> bool:
-    """Whether anything that was found shares a word with the question, and is about the person whom it names."""
-    if not any(sentence.coverage for sentence in ranked):
-        return False
-    named = max((sentence.coverage for sentence in ranked if sentence.named), default=None)
-    others = max((sentence.stated for sentence in ranked if not sentence.named), default=0.0)
-    return named is None or others - named <= OTHER_SPEAKER
+    def _about(self, ranked: Sequence[Sentence]) -> bool:
+        """Whether anything that was found shares a word with the question, and is about the person whom it names."""
+        best = max((sentence.coverage for sentence in ranked), default=0.0)
+        if not best or best < self._below:
+            return False
+        named = max((sentence.coverage for sentence in ranked if sentence.named), default=None)
+        others = max((sentence.stated for sentence in ranked if not sentence.named), default=0.0)
+        return named is None or others - named <= self._gap
 
 
 def _extract(question: str, ranked: Sequence[Sentence]) -> str:

@@ -105,7 +105,8 @@ class Bm25(Provider):
             else:
                 name = f"index_{index}"
                 hits = rank(records.connection, name, self._tokenizer, words, self._set.k1, self._set.b)[:top_k]
-            return [records.numbered(key, number).as_result(score=score) for number, score in hits]
+            messages = records.numbered(key, [number for number, _score in hits])
+            return [message.as_result(score) for message, (_, score) in zip(messages, hits, strict=True)]
 
     def clear(self, container: str) -> None:
         """Remove a container; its index is free for the next one."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from net import check_address
-from providers.base import Capabilities, Limits, MaybeAwaitable, Provider, ProviderSettings
+from providers.base import Capabilities, Limits, MaybeAwaitable, Provider, ProviderSettings, Recalled
 from providers.baselines.embedding_server import EmbeddingServer
 from providers.baselines.packaged_model import IDENTITY, QUERY_PREFIX, find_model, load_model
+from providers.baselines.rerank import Computed, digest
 from providers.baselines.vectors import VectorStore
 from vocabulary import ConfigurationError, Question, SearchOnly, SearchResult, Session
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PACKAGED = "packaged"
 
@@ -85,6 +90,7 @@ class Dense(Provider):
     """
 
     name = "dense"
+    shares = True
     capabilities = Capabilities(needs="the extra `dense`, or an embedder's address")
     Settings = DenseSettings
     # A search is a computation in this process: two at once would only share its time, and be measured so.
@@ -95,6 +101,7 @@ class Dense(Provider):
         if not isinstance(settings, DenseSettings):
             raise TypeError(f"settings of {type(self).__name__} are DenseSettings, not {type(settings).__name__}")
         self._vectors = VectorStore(workspace / "dense.sqlite", settings.identity, settings.held_mb << 20)
+        self._computed: Computed | None = None
         self._document_prefix = settings.document_prefix
         self._query_prefix = settings.query_prefix or ""
         self.server: EmbeddingServer | None = None
@@ -139,8 +146,9 @@ class Dense(Provider):
         """`search` with the packaged embedder."""
         if not question.text.strip():
             return []
-        (query,) = load_model().embed([self._query_prefix + question.text])
-        return [message.as_result(score) for message, score in self._vectors.nearest(container, query, top_k)]
+        query, recalled = self._query_vector(self._query_prefix + question.text)
+        found = [message.as_result(score) for message, score in self._vectors.nearest(container, query, top_k)]
+        return Recalled(found) if recalled else found
 
     async def search_by_server(
         self, server: EmbeddingServer, container: str, question: Question, top_k: int
@@ -161,9 +169,30 @@ class Dense(Provider):
         self._vectors.clear(container)
 
     def close(self) -> MaybeAwaitable[None]:
-        """Close the file and the connections."""
+        """Close the files and the connections."""
         self._vectors.close()
+        if self._computed is not None:
+            self._computed.close()
         return self.server.close() if self.server is not None else None
+
+    @property
+    def computed(self) -> Computed | None:
+        """What other runs computed, and can use; None where nothing is shared."""
+        if self._computed is None and self.shared is not None:
+            self._computed = Computed(self.shared / "computed.sqlite")
+        return self._computed
+
+    def _query_vector(self, text: str) -> tuple[NDArray[np.float32], bool]:
+        """The vector of a question, and whether it had been computed before."""
+        import numpy as np
+
+        name, computed = digest(IDENTITY, text), self.computed
+        if computed and (known := computed.vector(name)) is not None:
+            return np.frombuffer(known, np.float32), True
+        (vector,) = load_model().embed([text])
+        if computed:
+            computed.keep_vector(name, vector.tobytes())
+        return vector, False
 
     def _as_documents(self, texts: Sequence[str]) -> list[str]:
         return [self._document_prefix + text for text in texts]

@@ -1,4 +1,4 @@
-"""Word search and dense retrieval together, by reciprocal rank fusion."""
+"""Word search and dense retrieval together, by reciprocal rank fusion; reranked by a packaged model if that is set."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from providers.base import Capabilities, MaybeAwaitable, Provider, ProviderSettings
+from providers.base import Capabilities, MaybeAwaitable, Provider, ProviderSettings, Recalled
 from providers.baselines.bm25 import Bm25, Bm25Settings
 from providers.baselines.dense import Dense, DenseSettings
+from providers.baselines.rerank import Rerank, Reranker, find_reranker
 from vocabulary import Question, SearchResult, Session, Tunable
 
 SMALLEST_DEPTH = 100
@@ -37,15 +38,33 @@ class HybridSettings(DenseSettings, Bm25Settings):
     depth: Annotated[int | None, Tunable(choices=(None, 20, 50, 200, 500), changes="search")] = Field(
         None, ge=1, le=10_000, description="how far down both rankings are read"
     )
+    # a cross-encoder finds no more for some fifty times the time: it is searched where --param names it
+    rerank: Annotated[Rerank, Tunable(choices=("none", "late-interaction"), changes="search")] = Field(
+        "none", description="a packaged model that puts the best of the fusion in another order"
+    )
+    rerank_depth: Annotated[
+        int,
+        Tunable(
+            low=10, high=100, step=10, changes="search", active_if={"rerank": ("late-interaction", "cross-encoder")}
+        ),
+    ] = Field(50, ge=1, le=1000, description="how many of the best are reranked")
+
+    @model_validator(mode="after")
+    def _reranks_here(self) -> Self:
+        if self.rerank != "none":
+            find_reranker(self.rerank)
+        return self
 
 
 class Hybrid(Provider):
     """`bm25` and `dense` asked the same, and their rankings fused: a score is the sum of 1 / (rrf_k + rank).
 
-    Both see exactly what they see alone. Equal scores are in the order of the haystack.
+    Both see exactly what they see alone. Equal scores are in the order of the haystack. With `rerank`, the best
+    `rerank_depth` of the fusion are in the order of that model, with its scores (`Reranker`).
     """
 
     name = "hybrid"
+    shares = True
     version = "2"
     capabilities = Capabilities(needs="the extra `dense`, or an embedder's address")
     Settings = HybridSettings
@@ -61,6 +80,9 @@ class Hybrid(Provider):
         self._set = settings
         self._dense = Dense(settings, workspace)
         self.limits = self._dense.limits  # they depend on the embedder
+        self._reranker: Reranker | None = None
+        if settings.rerank != "none":
+            self._reranker = Reranker(settings.rerank, settings.rerank_depth)
 
     def ingest(self, container: str, session: Session) -> MaybeAwaitable[None]:
         """Store one session for both, in the place of one with the same id."""
@@ -72,12 +94,14 @@ class Hybrid(Provider):
 
     def search(self, container: str, question: Question, top_k: int) -> MaybeAwaitable[Sequence[SearchResult]]:
         """At most `top_k` messages, best first."""
+        self._dense.shared = self.shared
         if self._dense.server is not None:
             return self._search_by_server(container, question, top_k)
         depth = self._reading_depth(top_k)
         words = self._bm25.search(container, question, depth)
         meaning = self._dense.search_here(container, question, depth)
-        return self._fused(container, (words, meaning), top_k)
+        found = self._fused(container, question, (words, meaning), top_k)
+        return Recalled(found) if isinstance(meaning, Recalled) else found
 
     def clear(self, container: str) -> None:
         """Remove a container from both."""
@@ -103,12 +127,14 @@ class Hybrid(Provider):
             asyncio.to_thread(self._bm25.search, container, question, depth),
             self._dense.search_by_server(server, container, question, depth),
         )
-        return await asyncio.to_thread(self._fused, container, rankings, top_k)
+        return await asyncio.to_thread(self._fused, container, question, rankings, top_k)
 
     def _reading_depth(self, top_k: int) -> int:
-        return self._depth or max(SMALLEST_DEPTH, top_k)
+        return self._depth or max(SMALLEST_DEPTH, top_k, self._reranker.depth if self._reranker else 0)
 
-    def _fused(self, container: str, rankings: Sequence[Sequence[SearchResult]], top_k: int) -> Sequence[SearchResult]:
+    def _fused(
+        self, container: str, question: Question, rankings: Sequence[Sequence[SearchResult]], top_k: int
+    ) -> Sequence[SearchResult]:
         least = (self._set.least_words, self._set.least_similarity)
         rankings = [_at_least(floor, ranking) for floor, ranking in zip(least, rankings, strict=True)]
         found = {result.message_ids[0]: result for ranking in rankings for result in ranking}
@@ -116,7 +142,11 @@ class Hybrid(Provider):
         ids = [[result.message_ids[0] for result in ranking] for ranking in rankings]
         weights = (2 * self._set.words_weight, 2 - 2 * self._set.words_weight)
         fused = fuse(ids, self._rrf_k, order, weights)
-        return [found[id_].model_copy(update={"score": score}) for id_, score in fused[: max(top_k, 0)]]
+        most = max(top_k, 0)
+        if self._reranker is None or not most:
+            return [found[id_].model_copy(update={"score": score}) for id_, score in fused[:most]]
+        best = [found[id_] for id_, _score in fused[: max(most, self._reranker.depth)]]
+        return self._reranker.reorder(question.text, best, order, most, self._dense.computed)
 
 
 def _at_least(floor: float, ranking: Sequence[SearchResult]) -> Sequence[SearchResult]:

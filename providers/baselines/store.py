@@ -32,6 +32,7 @@ _FOUND = (
     "join sessions s on s.container = m.container and s.position = m.number >> 20 "
 )
 _MESSAGES_PER_SESSION = 1 << 20
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,15 @@ class Records:
         """All messages of a session, in order; none if it is not there."""
         return self._found("where m.container = ? and s.id = ? order by m.number", (key, session_id))
 
-    def numbered(self, key: int, number: int) -> StoredMessage:
-        """The message of that number, which must be there."""
-        return self._found("where m.container = ? and m.number = ?", (key, number))[0]
+    def numbered(self, key: int, numbers: Sequence[int]) -> list[StoredMessage]:
+        """The messages of these numbers, which must be there, in their order."""
+        found: dict[int, StoredMessage] = {}
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            rows = self._found(f"where m.container = ? and m.number in ({marks})", (key, *some))
+            found |= {message.number: message for message in rows}
+        return [found[number] for number in numbers]
 
     def of_id(self, key: int, message_id: str) -> list[StoredMessage]:
         """The message of that id, none if it is not there; quick only where `BY_ID` was given to the store."""

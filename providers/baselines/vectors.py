@@ -110,7 +110,8 @@ class VectorStore:
                 return []
             numbers = np.concatenate([part for part, _scores in compared])
             scores = np.concatenate([part for _numbers, part in compared])
-            return [(records.numbered(key, int(numbers[row])), float(scores[row])) for row in _best_rows(scores, top_k)]
+            best = _best_rows(scores, top_k)
+            return list(zip(records.numbered(key, numbers[best].tolist()), scores[best].tolist(), strict=True))
 
     def order(self, container: str, message_ids: Sequence[str]) -> dict[str, int]:
         """Of messages of a container, by their ids: the numbers that order them as they were said."""

@@ -39,7 +39,7 @@ EMBEDDED: dict[str, dict[str, object]] = {
     "dense": {"query_prefix": "passage: "},
     "hybrid": {
         **WORDS, "query_prefix": "passage: ", "rrf_k": 1.0, "depth": 1, "words_weight": 0.9, "least_words": 0.01,
-        "least_similarity": 0.1,
+        "least_similarity": 0.1, "rerank": "late-interaction", "rerank_depth": 3,
     },
 }  # fmt: skip
 HOSTED: dict[str, tuple[type[VendorServer], dict[str, object]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,6 +58,19 @@ class Deaf(Memory):
 
     def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
         return self._words.search(container, question, top_k)
+
+
+class Noisy(Deaf):
+    """Ignores its settings, and misses three in ten of its results at random: others in each run, the same in one."""
+
+    name = "noisy-memory"
+
+    def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
+        found = self._words.search(container, question, 2 * top_k)
+        return [result for result in found if not self._misses(question.id, result.message_ids[0])][:top_k]
+
+    def _misses(self, question: str, message: str) -> bool:
+        return sha256(f"{self.workspace} {question} {message}".encode()).digest()[0] < 0.3 * 256
 
 
 def note(call: str, text: str) -> None:

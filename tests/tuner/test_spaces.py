@@ -9,6 +9,8 @@ import optuna
 import pytest
 
 from bench import BenchmarkConfig
+from providers.baselines import packaged_model
+from providers.baselines.rerank import find_reranker
 from tuner.objectives import cutoff_of, parse_constraints, parse_objectives
 from tuner.settings import StudySettings, record_of
 from tuner.spaces import Parameter, Space, narrow, space_of
@@ -22,7 +24,7 @@ TIER = Parameter("tier", "choice", "fast", choices=("fast", "slow"), active_if={
 
 def test_a_space_is_what_the_settings_declare() -> None:
     space = {one.name: one for one in space_of(MEMORY, preset="full")}
-    assert list(space) == ["skip", "idle", "order", "top_k"]
+    assert list(space) == ["skip", "idle", "order", "abstain_below", "abstain_gap", "top_k"]
     assert space["order"].choices == ("best", "worst")
     assert (space["skip"].kind, space["idle"].kind) == ("int", "float")
 
@@ -30,6 +32,27 @@ def test_a_space_is_what_the_settings_declare() -> None:
 def test_presets_choose_by_the_phase_that_a_setting_changes() -> None:
     assert [one.name for one in space_of(MEMORY, preset="quick")] == ["skip", "idle", "top_k"]
     assert [one.name for one in space_of(MEMORY, preset="standard")] == ["skip", "idle", "order", "top_k"]
+
+
+def test_only_what_the_answering_model_has_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    model = MEMORY.model_copy(update={"answering_model": "gpt-5.4-mini"})
+    assert [one.name for one in space_of(model, preset="full")] == ["skip", "idle", "order", "context_tokens", "top_k"]
+    retrieval = MEMORY.model_copy(update={"until": "search"})
+    assert [one.name for one in space_of(retrieval, preset="full")] == ["skip", "idle", "order", "top_k"]
+
+
+def test_a_choice_that_cannot_be_used_here_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = ("embedder=http://localhost:1/v1", "embedding_model=m")
+    hybrid = BenchmarkConfig(provider=("hybrid",), provider_option=served, until="search")
+    monkeypatch.setattr(packaged_model, "_PACKAGES", ("not_installed",))
+    find_reranker.cache_clear()
+    try:
+        names = [one.name for one in space_of(hybrid)]
+    finally:
+        find_reranker.cache_clear()
+    assert "rrf_k" in names
+    assert not {"rerank", "rerank_depth"} & {*names}
 
 
 def test_a_given_option_is_the_default_that_trial_0_has() -> None:

@@ -70,7 +70,7 @@ def test_of_two_proposals_for_one_trial_the_later_is_dropped(monkeypatch: pytest
 
     def evaluate(_params: object, options: TrialOptions, *_: object) -> TrialMetrics:
         asked.append(str(options.config.run_id))
-        return TrialMetrics({"accuracy": 0.5}, asked[-1], complete=True, folder=Path(), scores=())
+        return TrialMetrics({"accuracy": 0.5}, asked[-1], complete=True, cached=False, folder=Path(), scores=())
 
     monkeypatch.setattr(trials, "evaluate", evaluate)
     study = create_study(SETTINGS, optuna.storages.InMemoryStorage())
@@ -81,6 +81,21 @@ def test_of_two_proposals_for_one_trial_the_later_is_dropped(monkeypatch: pytest
     assert (first.state, second.state) == (TrialState.COMPLETE, TrialState.FAIL)
     assert second.user_attrs[ERROR] == "ConfigurationError: proposed twice: trial 1 continues trial 0"
     assert asked == ["s-0000"]
+
+
+def test_times_are_measured_without_a_cache_that_a_part_of_the_trial_came_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    timed = SETTINGS.model_copy(update={"constraints": ("p95.search_ms<=300",), "cache": str(tmp_path)})
+
+    def evaluate(_params: object, options: TrialOptions, *_: object) -> TrialMetrics:
+        shared = options.config.cache is not None
+        figures = {"accuracy": 0.5, "p95.search_ms": 1.0 if shared else 200.0}
+        return TrialMetrics(figures, "r", complete=True, cached=shared, folder=Path(), scores=())
+
+    monkeypatch.setattr(trials, "evaluate", evaluate)
+    study = create_study(timed, optuna.storages.InMemoryStorage())
+    assert run_one(study, timed).user_attrs["metrics"]["p95.search_ms"] == 200.0
 
 
 @pytest.mark.long

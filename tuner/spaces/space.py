@@ -13,7 +13,7 @@ import optuna
 from pydantic import BaseModel
 
 from bench import BenchmarkConfig
-from bench.pipeline import Participants
+from bench.pipeline import Participants, answer_settings
 from providers import Provider
 from vocabulary import ConfigurationError, SettingValue, Tunable, did_you_mean
 
@@ -178,18 +178,34 @@ def space_of(config: BenchmarkConfig, *, preset: Preset = "standard", deepest: i
     """All that the provider of `config` and a run declare as tunable, as far as it can change what the run measures.
 
     Their values in `config` are the defaults that the search starts from. `deepest` is the largest k of the objectives,
-    which ``top_k`` must not fall below. Raises `ConfigurationError` for a configuration that no run accepts.
+    which ``top_k`` must not fall below. Choices that cannot be used here (as for want of an extra) are left out. Raises
+    `ConfigurationError` for a configuration that no run accepts.
     """
     participants, name = Participants.of(config), config.provider[0]
     settings = participants.settings[name]
-    answered = config.until in ("answer", "judge") and not participants.answerer.offline
-    wanted = [phase for phase in PRESETS[preset] if phase != "answer" or answered]
-    own = list(_declared(type(settings), settings))
-    run = list(_declared(BenchmarkConfig, config))
+    wanted = [phase for phase in PRESETS[preset] if phase != "answer" or config.until in ("answer", "judge")]
+    own = [_usable(parameter, settings) for parameter in _declared(type(settings), settings)]
+    answering = {*answer_settings(participants.answerer)}
     if participants.providers[name].answer_prompt is Provider.answer_prompt:
-        run = [parameter for parameter in run if parameter.name != "answer_prompt"]
+        answering.discard("answer_prompt")
+    run = [one for one in _declared(BenchmarkConfig, config) if one.changes != "answer" or one.name in answering]
     run = [replace(one, low=max(one.low, deepest)) if one.name == "top_k" else one for one in run]
-    return Space(tuple(one.checked() for one in (*own, *run) if one.changes in wanted))
+    lone = [one.name for one in own if one.kind == "choice" and len(one.choices) < 2]
+    space = Space(tuple(one for one in (*own, *run) if one.changes in wanted)).without(lone)
+    return Space(tuple(one.checked() for one in space))
+
+
+def _usable(parameter: Parameter, settings: BaseModel) -> Parameter:
+    """`parameter` with those of its choices that the settings accept on this machine."""
+
+    def accepted(choice: SettingValue) -> bool:
+        try:
+            type(settings).model_validate({**dict(settings), parameter.name: choice})
+        except ConfigurationError:
+            return False
+        return True
+
+    return replace(parameter, choices=tuple(filter(accepted, parameter.choices)))
 
 
 def _declared(model: type[BaseModel], values: BaseModel) -> Iterator[Parameter]:

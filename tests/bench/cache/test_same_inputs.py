@@ -22,6 +22,7 @@ CHANGES: dict[str, tuple[dict[str, object], set[str]]] = {
     "top_k, for the best result is the same": ({"top_k": 7}, {"ingest", "judge"}),
     "the answering model's version": ({"First.version": "2"}, {"ingest", "search", "judge"}),
     "the answering model": ({"answering_model": "extractive"}, {"ingest", "search"}),
+    "when it refuses": ({"answering_model": "extractive", "abstain_below": 1.0}, {"ingest", "search"}),
     "the judge's protocol": ({"Contains.protocol": "contains-2"}, {"ingest", "search", "answer"}),
     "the judge": ({"judge": ("lexical",)}, {"ingest", "search", "answer"}),
     "the containers": ({"isolation": "question"}, {"answer", "judge"}),

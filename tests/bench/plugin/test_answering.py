@@ -199,6 +199,10 @@ def test_a_prompt_that_fails_is_the_providers_error(suite: Suite, model: Model) 
             "--context-tokens 100 needs a language model, and answering model 'extractive'",
         ),
         ({"answer_prompt": "provider"}, "--answer-prompt provider needs a language model"),
+        (
+            {"answering_model": "local/said@http://127.0.0.1:9/v1", "abstain_below": 0.3},
+            "--abstain-below 0.3 needs a model that extracts, and answering model",
+        ),
         ({"context_tokens": 0}, "--context-tokens 0: input should be greater than or equal to 1"),
         ({"answer_prompt": "mine"}, "--answer-prompt 'mine': input should be 'shared' or 'provider'"),
         (

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import pytest
 
+from bench import BenchmarkConfig
 from llms import open_answerer
-from llms.offline.extractive import REFUSAL, ExtractiveAnswerer
+from llms.offline.extractive import OTHER_SPEAKER, REFUSAL, ExtractiveAnswerer
 from tests.processes import run as run_process
 from tests.repository import ROOT
 from vocabulary import Question, SearchResult
@@ -82,6 +83,24 @@ def test_what_somebody_else_did_is_a_refusal() -> None:
     texts = ("Tom: I repaired the old motorbike in the barn.", "Ines: Good morning, Tom!")
     assert ask("Where did Ines repair the old motorbike?", *texts) == REFUSAL
     assert ask("Where did Tom repair the old motorbike?", *texts) == "barn"
+
+
+def test_it_refuses_sooner_or_later_as_it_is_set() -> None:
+    results = found("Tom: I repaired the old motorbike in the barn.", "Ines: Good morning, Tom!")
+    tom, ines = (Question(id="q", text=f"Where did {name} repair the new motorbike?") for name in ("Tom", "Ines"))
+    default = ExtractiveAnswerer()
+    assert (default.answer(tom, results).hypothesis, default.answer(ines, results).hypothesis) == ("old barn", REFUSAL)
+    strict = ExtractiveAnswerer(abstain_below=0.9)  # "new" was not said
+    assert strict.answer(tom, results).hypothesis == REFUSAL
+    assert ExtractiveAnswerer(abstain_below=0.2).answer(tom, results).hypothesis == "old barn"
+    trusting = ExtractiveAnswerer(abstain_gap=1.0)
+    assert trusting.answer(ines, results).hypothesis != REFUSAL
+
+
+def test_its_defaults_are_those_of_a_run() -> None:
+    config = BenchmarkConfig()
+    assert (config.abstain_below, config.abstain_gap) == (0.0, OTHER_SPEAKER)
+    assert config.abstention == {}
 
 
 def test_text_without_a_speaker_is_read_as_well() -> None:
