@@ -170,20 +170,11 @@ class _Commands:
         yield f"removed {removed} runs of study {settings.name}; kept {', '.join(sorted(tied)) or 'none'}"
 
     def _search(self, search: Search) -> None:
-        seen = {trial.number for trial in finished(search.study)} | stopped(search.study).keys()
-
-        def look() -> None:
-            lines = {trial.number: show.progress_line(search, trial) for trial in finished(search.study)}
-            lines |= {number: show.stopped_line(number, stop) for number, stop in stopped(search.study).items()}
-            for number in sorted(lines.keys() - seen):
-                seen.add(number)
-                _print(lines[number])
-
-        if self.chosen.workers == 1:
-            search.work(look)
-        else:
-            search.work_with(self.chosen.workers, self._url(), look)
-        look()
+        with show.shown_live(search) as look:
+            if self.chosen.workers == 1:
+                search.work(look)
+            else:
+                search.work_with(self.chosen.workers, self._url(), look)
 
     def _conclusion(self, search: Search) -> Iterator[str]:
         ranking = search.ranking()

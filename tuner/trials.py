@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any  # fields of a configuration
 
 import optuna
@@ -116,20 +118,22 @@ def run_one(study: optuna.Study, settings: StudySettings, *, max_usd: float | No
     `max_usd` is what it may cost. Raises `UnfinishedError` when that is spent: the trial is proposed again.
     """
     space = settings.parameters.without(dead_of(study))
-    trial = study.ask()
-    with _beating(trial):
-        try:
+    with _uninterrupted():  # a trial that names no worker is not known to be abandoned for a while
+        trial = study.ask()
+        trial.set_user_attr(_WORKER, f"{socket.gethostname()}:{os.getpid()}")
+    try:
+        with _beating(trial):
             values = _measured(study, trial, settings, space, max_usd)
-        except UnfinishedError:
-            give_back(study, study.get_trials()[trial.number])
-            raise
-        except MemoryBenchError as error:
-            trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
-            return study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        except BaseException:
-            give_back(study, study.get_trials()[trial.number])
-            raise
-    return study.tell(trial, values, skip_if_finished=True)
+        return study.tell(trial, values, skip_if_finished=True)
+    except UnfinishedError:
+        give_back(study, study.get_trials()[trial.number])
+        raise
+    except MemoryBenchError as error:
+        trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
+        return study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+    except BaseException:
+        give_back(study, study.get_trials()[trial.number])
+        raise
 
 
 def take_up_abandoned(study: optuna.Study, stale: float = STALE_SECONDS) -> int:
@@ -162,11 +166,13 @@ def _lives(process: int) -> bool:
 
 
 def give_back(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Propose the settings of a trial that did not end once more, for the same run; then end it as failed.
+    """Propose the settings of a trial once more, for the same run, then end it as failed; nothing if it has ended.
 
     In this order, so that it is not lost if the process is killed in between. Where two processes do it at once, both
     propose it, and the later proposal is dropped when it is drawn.
     """
+    if trial.state.is_finished():
+        return
     if _continuation(study, trial.number) is None:
         attributes = {CONTINUES: trial.number}
         if run_id := trial.user_attrs.get(RUN):
@@ -251,10 +257,25 @@ def _recorded(trial: optuna.Trial, settings: StudySettings, metrics: Mapping[str
 
 
 @contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off until the block ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[FrameType | None] = []
+    before = signal.signal(signal.SIGINT, lambda _number, frame: caught.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught and callable(before):
+        before(signal.SIGINT, caught[0])
+
+
+@contextmanager
 def _beating(trial: optuna.Trial) -> Iterator[None]:
     """Write down again and again that somebody is at work on `trial`."""
     ended = threading.Event()
-    trial.set_user_attr(_WORKER, f"{socket.gethostname()}:{os.getpid()}")
 
     def beat() -> None:
         while True:

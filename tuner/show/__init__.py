@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from tuner.show.live import shown_live
 from tuner.show.tables import (
     front_lines,
     importance_lines,
-    progress_line,
     settings_of,
     show_lines,
     space_lines,
@@ -32,9 +32,9 @@ else:
 __all__ = [
     "front_lines",
     "importance_lines",
-    "progress_line",
     "settings_of",
     "show_lines",
+    "shown_live",
     "space_lines",
     "status_lines",
     "stopped_line",
