@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock, Timer
 
 from pydantic import BaseModel
@@ -29,12 +30,16 @@ from providers import Provider
 from registry import known_classes
 from reports.store import read_versions
 from tests.prepared_workers import prepare_workers
-from tests.processes import PIPE, Process
+from tests.processes import PIPE, Finished, Process
+from tests.repository import ROOT
 
 _IMPORTED = (
     "pytest", "_pytest.junitxml", "_pytest.pytester", "pdb", "unittest", "rich.console", "rich.table",
     "sqlalchemy.dialects.sqlite", "bench.conformance", "bench.run", "reports.show",
 )  # fmt: skip
+_BESIDES = {"tuner": "tuner.commands", "judges": "judges.audit"}
+"""What is imported once somebody runs these modules."""
+
 _only_one = Lock()
 _running: list[Process] = []
 
@@ -46,15 +51,21 @@ def run_module(
     folder: Path,
     environment: Mapping[str, str],
     output: Path,
+    errors: Path | None = None,
     seconds: float,
 ) -> int | None:
-    """Run ``python -m MODULE``, its output in a file; its status (negative for a signal), or None after `seconds`."""
+    """Run ``python -m MODULE``, its output in a file; its status (negative for a signal), or None after `seconds`.
+
+    What it prints as errors is in the same file, unless there is one for `errors`.
+    """
+    output.write_bytes(b"")
     request = {
         "module": module,
         "arguments": list(arguments),
         "folder": str(folder),
         "environment": dict(environment),
         "output": str(output),
+        "errors": str(errors or output),
     }
     with _only_one:
         if not _running or _running[0].poll() is not None:
@@ -82,6 +93,21 @@ def run_module(
     return None if overdue else os.waitstatus_to_exitcode(status)
 
 
+def run_prepared(
+    module: str, *arguments: str | Path, cwd: Path = ROOT, env: Mapping[str, str] = os.environ, seconds: float = 100
+) -> Finished:
+    """``python -m MODULE`` to its end, as `tests.processes.run` does it: status and both outputs."""
+    words = [str(word) for word in arguments]
+    with TemporaryDirectory() as folder:
+        files = Path(folder, "output"), Path(folder, "errors")
+        status = run_module(
+            module, words, folder=cwd, environment=env, output=files[0], errors=files[1], seconds=seconds
+        )
+        printed = [file.read_text(encoding="utf-8") for file in files]
+    assert status is not None, f"not done after {seconds:g} s: {module} {words!r}\n{printed[0]}\n{printed[1]}"
+    return Finished([module, *words], status, *printed)
+
+
 def _import_what_runs_import() -> None:
     """All but plugins, whose assertions pytest rewrites when it imports them."""
     for name in _IMPORTED:
@@ -106,6 +132,8 @@ def _serve() -> None:
     _import_what_runs_import()
     for line in sys.stdin:
         request = json.loads(line)
+        if besides := _BESIDES.get(request["module"]):
+            importlib.import_module(besides)
         child = os.fork()
         if not child:
             _become(**request)
@@ -113,13 +141,15 @@ def _serve() -> None:
         print(os.waitpid(child, 0)[1], flush=True)
 
 
-def _become(module: str, arguments: list[str], folder: str, environment: dict[str, str], output: str) -> None:
+def _become(
+    module: str, arguments: list[str], folder: str, environment: dict[str, str], output: str, errors: str
+) -> None:
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
+    for stream, file in ((1, output), (2, errors)):
+        written = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(written, stream)
-    os.close(written)
+        os.close(written)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -26,8 +25,8 @@ from bench import Benchmark, BenchmarkConfig, build_benchmark_config
 from bench.config import option_name
 from registry import known_classes
 from reports.report import parse_threshold
+from tests.prepared_python import run_prepared
 from tests.processes import Finished
-from tests.processes import run as run_process
 from tests.repository import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -127,12 +126,8 @@ def test_options_have_values_that_they_take(line: str) -> None:
 
 def test_names_after_k_are_those_of_questions() -> None:
     benchmarks = known_classes(Benchmark, "bench.benchmarks")
-    collected = run_process(
-        [sys.executable, "-m", "pytest", "bench", "-k", "conformance or latency", "--collect-only", "-q"],
-        cwd=ROOT,
-        env=os.environ | {"PYTEST_ADDOPTS": "-p no:cacheprovider"},
-        check=True,
-        seconds=120,
+    collected = run_prepared(
+        "pytest", "bench", "-k", "conformance or latency", "--collect-only", "-q", "-p", "no:cacheprovider"
     ).stdout
     types = [kind for benchmark in benchmarks.values() for kind in benchmark.types]
     for line, words in OF_BENCH.items():
@@ -168,9 +163,8 @@ def run(words: list[str], environment: dict[str, str]) -> Finished:
         words = ["pytest", "bench", *shlex.split(arguments)]
     if "conformance" in values(words, "-k"):
         words = [*words, "--conformance-grace", "0.1", "--conformance-sessions", "20"]
-    head = [sys.executable, "-m", "pytest"] if words[0] == "pytest" else [sys.executable]
-    command = [*head, *words[1:]]
-    return run_process(command, cwd=ROOT, env=environment, seconds=300)
+    module, *arguments = words if words[0] == "pytest" else words[2:]
+    return run_prepared(module, *arguments, env=environment, seconds=300)
 
 
 def figures(text: str) -> list[str]:

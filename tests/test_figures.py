@@ -10,7 +10,6 @@ from __future__ import annotations
 import lzma
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from reports.metrics import AnswerMean
 from reports.report import Result
 from tests.judges.published_runs import agreement, graded_answers
 from tests.perf.coverage import ACCURACIES, PAIRS, Difficulty, Pairs, accuracy_cell, pairs_cell
-from tests.processes import run
 from tests.repository import DATA, ROOT
 
 RUNS_A_CELL = 1000
@@ -140,12 +138,6 @@ def shown_rows(result: Result) -> Iterator[str]:
         recall = retrieval.message.recall["10"] if retrieval.message else 0.0
         shown = "    -" if recall is None else f"{recall:.3f}"
         yield f"{head}{accuracy.value:.3f} [{accuracy.ci95[0]:.3f}, {accuracy.ci95[1]:.3f}]      {shown}"
-
-
-def test_judging_has_the_audit_of_the_offline_judge() -> None:
-    command = [sys.executable, "-m", "judges", "audit", "--judge", "lexical"]
-    shown = run(command, seconds=120, check=True).stdout
-    assert missing("docs/judging.md", *(f"\n    {line}\n" for line in shown.splitlines() if line)) == []
 
 
 @pytest.mark.long

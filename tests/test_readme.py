@@ -7,13 +7,12 @@ import importlib.util
 import os
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
-from tests.processes import run as run_process
+from tests.prepared_python import run_prepared
 from tests.repository import ROOT
 
 PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "RELEASING", "SECURITY")]
@@ -31,13 +30,7 @@ class Option(NamedTuple):
 @pytest.fixture(scope="module")
 def help_text() -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMORYBENCH_")}
-    result = run_process(
-        [sys.executable, "-m", "pytest", "--help"],
-        cwd=ROOT,
-        env=environment | {"COLUMNS": "200"},
-        check=True,
-    )
-    return result.stdout
+    return run_prepared("pytest", "--help", env=environment | {"COLUMNS": "200"}).stdout
 
 
 def own_options(help_text: str) -> dict[str, Option]:
@@ -87,14 +80,10 @@ def test_every_option_is_told_with_its_variable_and_key(help_text: str) -> None:
 
 
 def test_the_variables_and_keys_are_obeyed() -> None:
-    command = [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", "--collect-only", "-p", "no:cacheprovider"]
+    command = ["bench", "-k", "synthetic", "--collect-only", "-p", "no:cacheprovider"]
     by_key = ["-o", "memorybench_in_flight=5", "-o", "memorybench_top_k=9", "-o", "memorybench_provider=none oracle"]
-    result = run_process(
-        [*command, *by_key, "--in-flight=4"],
-        cwd=ROOT,
-        env=os.environ | {"MEMORYBENCH_TOP_K": "7", "MEMORYBENCH_IN_FLIGHT": "6"},
-        check=True,
-    )
+    variables = {"MEMORYBENCH_TOP_K": "7", "MEMORYBENCH_IN_FLIGHT": "6"}
+    result = run_prepared("pytest", *command, *by_key, "--in-flight=4", env=os.environ | variables)
     assert "providers none, oracle" in result.stdout
     assert "top-k 7" in result.stdout, "the variable comes before the file"
     assert "4 in flight" in result.stdout, "the command line comes before the variable"

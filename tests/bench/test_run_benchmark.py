@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from bench.run import RunProgress, metrics_of, run_benchmark
 from reports.report import Report
 from reports.report.model import without_clock_fields
 from tests.bench.pipeline.small_bench import Bench, World
-from tests.processes import run as run_process
-from tests.repository import ROOT
+from tests.prepared_python import run_prepared
 from vocabulary import ConfigurationError, ProviderError, UnknownNameError
 
 SIZE = {"synthetic_sessions": 30, "synthetic_questions": 20}
@@ -41,10 +39,9 @@ def test_its_report_is_that_of_pytest_to_the_last_digit(tmp_path: Path) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MEMORYBENCH_", "PYTEST_"))
     }
-    under_pytest = run_process(
-        [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", *providers, *options,
-         "--sample", "3", "--runs-dir", tmp_path, "--run-id", "pytest", "-p", "no:cacheprovider"],
-        cwd=ROOT, env=environment,
+    under_pytest = run_prepared(
+        "pytest", "bench", "-k", "synthetic", *providers, *options,
+        "--sample", "3", "--runs-dir", tmp_path, "--run-id", "pytest", "-p", "no:cacheprovider", env=environment,
     )  # fmt: skip
     assert under_pytest.returncode in (0, 1), under_pytest.stdout + under_pytest.stderr
     config = build_benchmark_config(provider=["bm25", "none"], sample=3, runs_dir=tmp_path, run_id="program", **SIZE)

@@ -25,6 +25,7 @@ from judges.lexical import LexicalJudge
 from net import attempts
 from net.attempts import ATTEMPTS
 from reports.report import Report
+from tests.prepared_python import run_prepared
 from tests.processes import run as run_process
 from tests.repository import ROOT
 from vocabulary import Answer, Gold, JudgeError, Question, Verdict
@@ -78,9 +79,8 @@ def cells(lines: str, heading: str) -> list[str]:
 
 
 def test_the_lexical_judge_gets_what_the_docs_print() -> None:
-    command = [sys.executable, "-m", "judges", "audit", "--judge", "lexical"]
-    result = run_process(command, cwd=ROOT, check=True, seconds=60)
-    assert result.stderr == ""
+    result = run_prepared("judges", "audit", "--judge", "lexical")
+    assert (result.returncode, result.stderr) == (0, "")
     assert "vague wrong answers accepted" in result.stdout
     page = (ROOT / "docs" / "judging.md").read_text(encoding="utf-8")
     shown = "".join(f"    {line}".rstrip() + "\n" for line in result.stdout.splitlines())

@@ -20,8 +20,8 @@ from reports.__main__ import main
 from reports.report.model import report_schema
 from reports.show.listing import overview
 from reports.store import open_run
+from tests.prepared_python import run_prepared
 from tests.processes import DEVNULL, PIPE, Finished, Process
-from tests.processes import run as run_process
 from tests.repository import ROOT
 
 SMALL = {"synthetic_sessions": 10, "synthetic_questions": 10}
@@ -58,7 +58,7 @@ class Slow(Provider):
 
 def cli(*arguments: str) -> Finished:
     """The command in a process of its own, outside the repository's warnings and locks."""
-    return run_process([sys.executable, "-m", "reports", *arguments], cwd=ROOT, seconds=60)
+    return run_prepared("reports", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from optuna.storages import BaseStorage
 
-from tests.processes import PIPE, STDOUT, Finished, Process, run
+from tests.prepared_python import run_prepared
+from tests.processes import PIPE, STDOUT, Finished, Process
 from tuner.__main__ import main
 from tuner.storage import open_storage
 
@@ -31,7 +32,7 @@ class Tuner:
         return [sys.executable, "-m", "tuner", *arguments, "--runs-dir", str(self.runs)]
 
     def run(self, *arguments: str) -> Finished:
-        return run(self.command(*arguments), env=self.environment, seconds=240)
+        return run_prepared("tuner", *self.command(*arguments)[3:], env=self.environment, seconds=240)
 
     def optimize(self, *arguments: str, provider: str = "Memory") -> Finished:
         named = f"--provider=tests.subjects.tunable:{provider}"

@@ -6,14 +6,13 @@ import json
 import re
 import shlex
 import signal
-import sys
 from collections import Counter
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tests.processes import run
+from tests.prepared_python import run_prepared
 from tests.tuner.conftest import SMALL, Tuner
 from tuner.search import Limits, Search
 from tuner.storage import load_study, open_storage
@@ -42,8 +41,8 @@ def test_a_search_ends_with_a_verdict_and_a_command_that_a_run_accepts(tuner: Tu
     *_, line = ended.stdout.strip().splitlines()
     command = line.removeprefix("use it: pytest ")
     report = tuner.folder / "exported"
-    wanted = [sys.executable, "-m", "pytest", *shlex.split(command), "--runs-dir", str(report), "--run-id=r"]
-    again = run(wanted, env=tuner.environment)
+    wanted = [*shlex.split(command), "--runs-dir", str(report), "--run-id=r"]
+    again = run_prepared("pytest", *wanted, env=tuner.environment)
     assert again.returncode in (0, 1), again.stdout + again.stderr
     settings = json.loads((report / "r" / "report.json").read_text())["results"][0]["provider"]["settings"]
     best = tuner.run("best", "s").stdout

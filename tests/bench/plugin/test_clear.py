@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.bench.plugin.suite import Suite
+from tests.prepared_python import run_prepared
 from tests.processes import Finished
-from tests.processes import run as run_process
 from tests.providers.hosted.vendors.vendor_server import serving_vendor
 from tests.providers.hosted.vendors.zep_server import ZepServer
-from tests.repository import ROOT
 
 SMALL = ("-k", "synthetic", "--synthetic-sessions=10", "--synthetic-questions=10", "--run-id=mine")
 
@@ -26,11 +24,7 @@ def server() -> Iterator[ZepServer]:
 
 def clear(suite: Suite, server: ZepServer, run: str = "mine", **environment: str) -> Finished:
     access = {"ZEP_API_KEY": server.key, "ZEP_BASE_URL": server.url}
-    return run_process(
-        [sys.executable, "-m", "bench", "clear", run],
-        cwd=ROOT,
-        env={**suite.environment, **access, **environment},
-    )
+    return run_prepared("bench", "clear", run, env={**suite.environment, **access, **environment})
 
 
 def run(suite: Suite, server: ZepServer, *arguments: str) -> dict[str, Any]:

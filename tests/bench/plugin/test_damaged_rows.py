@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.bench.plugin.suite import SMALL, WATCHED, Suite
-from tests.processes import run as run_process
-from tests.repository import ROOT
+from tests.prepared_python import run_prepared
 
 PARTICIPANTS = (*WATCHED, "--judge-repeats=2")
 DAMAGE = [
@@ -47,10 +45,7 @@ def outcomes(suite: Suite, run_id: str) -> dict[str, int]:
 
 
 def reports(suite: Suite, *arguments: str) -> str:
-    done = run_process(
-        [sys.executable, "-m", "reports", *arguments, "--runs-dir", suite.runs],
-        cwd=ROOT, seconds=60,
-    )  # fmt: skip
+    done = run_prepared("reports", *arguments, "--runs-dir", suite.runs)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from typing import Any
 import pytest
 
 from reports.report import read_lines
+from tests.prepared_python import run_prepared
 from tests.processes import Finished
-from tests.processes import run as run_process
 from tests.providers.baselines.embedding_loopback import EmbeddingLoopback, serving
-from tests.repository import ROOT
 
 KEY = "sk-0123456789abcdef"
 pytestmark = pytest.mark.long
@@ -33,10 +31,9 @@ def server() -> Iterator[EmbeddingLoopback]:
 
 def pytest_run(folder: Path, *arguments: str, **environment: str) -> Finished:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MEMORYBENCH"))}
-    return run_process(
-        [sys.executable, "-m", "pytest", *UNNEEDED, "-o", f"cache_dir={folder / 'cache'}", *arguments],
-        cwd=ROOT,
-        env={**kept, "MEMORYBENCH_RUNS_DIR": str(folder / "runs"), "PYTHONPATH": str(folder), **environment},
+    own = {"MEMORYBENCH_RUNS_DIR": str(folder / "runs"), "PYTHONPATH": str(folder)}
+    return run_prepared(
+        "pytest", *UNNEEDED, "-o", f"cache_dir={folder / 'cache'}", *arguments, env={**kept, **own, **environment}
     )
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +30,7 @@ from reports.store import (
 )
 from reports.store.selected import SelectedQuestion
 from reports.store.tables import shown, sqlite_url
-from tests.processes import run as run_process
+from tests.prepared_python import run_prepared
 from tests.reports import made_records
 from tests.reports.store.checkpoint_workers import (
     Worker,
@@ -42,7 +41,6 @@ from tests.reports.store.checkpoint_workers import (
     save_until_killed,
     together,
 )
-from tests.repository import ROOT
 from vocabulary import Answer, CheckpointError, Phase, Usage, Verdict, Vote
 
 ERROR = StepError(type="ProviderError", message="answered 503")
@@ -432,10 +430,9 @@ def test_a_server_that_goes_away_is_an_error_and_one_that_is_back_goes_on(postgr
 
 def run_under_pytest(folder: Path, name: str, *options: str) -> tuple[str, Any]:
     """Run the synthetic benchmark; what was printed, and the report."""
-    ended = run_process(
-        [sys.executable, "-m", "pytest", "bench", "-k", "synthetic", "--synthetic-sessions", "20", "--limit", "5",
-         "--runs-dir", folder / "runs", "--run-id", name, "-o", f"cache_dir={folder / 'cache'}", *options],
-        cwd=ROOT,
+    ended = run_prepared(
+        "pytest", "bench", "-k", "synthetic", "--synthetic-sessions", "20", "--limit", "5",
+        "--runs-dir", folder / "runs", "--run-id", name, "-o", f"cache_dir={folder / 'cache'}", *options,
     )  # fmt: skip
     written = folder / "runs" / name / "report.json"
     assert written.is_file(), ended.stdout + ended.stderr
