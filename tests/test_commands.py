@@ -163,8 +163,8 @@ def run(words: list[str], environment: dict[str, str]) -> Finished:
         words = ["pytest", "bench", *shlex.split(arguments)]
     if "conformance" in values(words, "-k"):
         words = [*words, "--conformance-grace", "0.1", "--conformance-sessions", "20"]
-    module, *arguments = words if words[0] == "pytest" else words[2:]
-    return run_prepared(module, *arguments, env=environment, seconds=300)
+    words = words if words[0] == "pytest" else words[2:]  # python -m
+    return run_prepared(*words, env=environment, seconds=300)
 
 
 def figures(text: str) -> list[str]:
