@@ -51,7 +51,7 @@ def starts_processes(name: str) -> bool:
 
 
 def test_no_test_starts_a_process_by_itself() -> None:
-    own = {ROOT / "tests" / name for name in ("processes.py", "prepared_python.py")}
+    own = {ROOT / "tests" / name for name in ("processes.py", "prepared_python.py", "prepared_workers.py")}
     files = {*(ROOT / "tests").rglob("*.py")} - {*(ROOT / "tests" / "perf").iterdir()} - own
     past = {
         path.relative_to(ROOT).as_posix(): sorted(found)

@@ -269,7 +269,7 @@ def test_the_clock_does_not_show_the_queue_before_the_service(make: Callable[...
 
     done = asyncio.run(at_once())
     assert all(95 <= one.service_ms < 380 for one in done)
-    assert max(one.waited_ms for one in done) >= 290
+    assert max(one.waited_ms for one in done) >= 150, "for two others at least"
 
 
 def test_a_plain_method_runs_in_a_thread_and_its_clock_does_not_show_the_wait_for_one(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_plain_method_runs_in_a_thread_and_its_clock_does_not_show_the_wait_fo
     assert names == ["one_0"] * 4
     assert ticks > 5, "the event loop went on meanwhile"
     assert all(95 <= one.service_ms < 380 for one in done)
-    assert max(one.waited_ms for one in done) >= 290
+    assert max(one.waited_ms for one in done) >= 150, "for two others at least"
 
 
 def test_a_plain_method_may_give_something_to_wait_for(make: Callable[..., Caller]) -> None:

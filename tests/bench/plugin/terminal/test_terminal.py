@@ -46,7 +46,7 @@ def on_terminal(suite: Suite, *arguments: str, columns: int) -> str:
 def test_the_line_is_drawn_and_wiped(suite: Suite, workers: tuple[str, ...], columns: int) -> None:
     written = on_terminal(suite, *SLOW, *workers, columns=columns)
     states = [part for part in re.split(r"[\r\n]", written) if "questions " in part and "/20" in part]
-    assert len(states) > 3
+    assert len(states) > 1
     for state in states:
         assert len(re.sub(r"\x1b\[[0-9?]*[a-zA-Z]", "", state).rstrip()) < columns
         assert "errors 0" in state
