@@ -67,6 +67,7 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
         or any(word.startswith(("tests/", "tests.")) for word in words)
     ),
     "an earlier run of some kind": lambda words: "--lf" in words or {"clear", "export", "RUN"} & set(words),
+    "a signal to end": lambda words: words[2:4] == ["tuner", "serve"],  # tests/tuner/service
     "nothing, and a test of its subject runs it": lambda words: shlex.join(words) in ELSEWHERE,
     "a name in place of its capitals": lambda words: {"NAME", "DIR", "…", "list|describe|download"} & set(words),
 }

@@ -66,6 +66,9 @@ def _argument_parser() -> OneLineParser:
     report = commands.add_parser("report", parents=[named, kept], help="all of a study as one page of HTML")
     report.add_argument("--output", metavar="FILE", help="default: RUNS_DIR/STUDY.html")
     commands.add_parser("delete", parents=[named, kept], help="forget a study; its runs stay, see clean")
+    serve = commands.add_parser("serve", parents=[kept], help="studies over HTTP, for programs elsewhere")
+    _add_service(serve)
+    commands.add_parser("migrate", parents=[kept], help="make the tables of studies in a database, and nothing else")
     commands.add_parser(
         "clean", parents=[named, kept], help="remove the runs of a study's trials, but for the tied best"
     )
@@ -116,6 +119,14 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                         help="another option of the runs, such as answering_model=… or judge=…")  # fmt: skip
     _add_limits(parser)
+
+
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen to (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=6180, help="0 is any free one (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=100.0, metavar="N",
+                        help="requests a second of each client; 0 is no limit (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--dashboard", action="store_true", help="Optuna's dashboard beside it, to be read only")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

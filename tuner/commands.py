@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 
 from bench import BenchmarkConfig, build_benchmark_config
 from bench.pipeline import OpenBenchmark, find_benchmark
-from reports.store import is_locked
+from reports.store import is_locked, without_password
 from tuner import show
 from tuner.export import export
 from tuner.objectives import cutoff_of, parse_constraints, parse_objectives
@@ -23,7 +23,7 @@ from tuner.pruners import choose_pruner
 from tuner.search import Limits, Search
 from tuner.settings import StudySettings, record_of, shared_config
 from tuner.spaces import Space, narrow, parse, space_of
-from tuner.storage import create_study, load_study, open_storage, quiet
+from tuner.storage import close_storage, create_study, load_study, open_storage, quiet
 from tuner.trials import TIMED, Trial, finished, stopped
 from vocabulary import ConfigurationError, default_runs_dir
 
@@ -154,6 +154,18 @@ class _Commands:
         _study, settings = self._study()
         optuna.delete_study(study_name=settings.name, storage=self._storage())
         yield f"study {settings.name} is forgotten"
+
+    def serve(self) -> None:
+        if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+            raise ConfigurationError("the service needs FastAPI and uvicorn: pip install 'memorybench[tuner]'")
+        from tuner.service import serve
+
+        chosen = self.chosen
+        serve(self._url(), chosen.host, chosen.port, rate=chosen.rate, dashboard=chosen.dashboard, note=_print)
+
+    def migrate(self) -> Iterator[str]:
+        close_storage(self._storage())
+        yield f"{without_password(self._url())} is ready for studies"
 
     def clean(self) -> Iterator[str]:
         study, settings = self._study()

@@ -31,17 +31,26 @@ def pruner_of(settings: StudySettings) -> BasePruner:
     of. In simulations over 500 questions with right or wrong answers, Wilcoxon at p .02 stops 2 % of trials that are as
     good as the best, half of those that are 5 points worse, and 96 % of those that are 10 points worse.
     """
-    match settings.pruner:
+    first = FIRST // block_of(settings) if settings.pruner == "wilcoxon" else FIRST
+    return make_pruner(settings.pruner, first=first, every=EVERY)
+
+
+def make_pruner(name: PrunerName, *, first: int, every: int = 1) -> BasePruner:
+    """A pruner that stops no trial before `first` steps; ``median`` looks at `every` so many steps.
+
+    Raises `ConfigurationError` for ``wilcoxon`` without scipy.
+    """
+    match name:
         case "wilcoxon":
             if find_spec("scipy") is None:
                 raise ConfigurationError("--pruner wilcoxon needs scipy: pip install scipy, or choose another pruner.")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                return WilcoxonPruner(p_threshold=0.02, n_startup_steps=FIRST // block_of(settings))
+                return WilcoxonPruner(p_threshold=0.02, n_startup_steps=first)
         case "hyperband":
-            return HyperbandPruner(min_resource=FIRST, max_resource="auto", reduction_factor=3)
+            return HyperbandPruner(min_resource=first, max_resource="auto", reduction_factor=3)
         case "median":
-            return MedianPruner(n_startup_trials=5, n_warmup_steps=FIRST, interval_steps=EVERY)
+            return MedianPruner(n_startup_trials=5, n_warmup_steps=first, interval_steps=every)
         case "none":
             return NopPruner()
 

@@ -45,6 +45,12 @@ def open_storage(url: str) -> BaseStorage:
         raise ConfigurationError(f"--storage {without_password(url)} cannot be used: {reason}") from error
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections to a database."""
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
 def create_study(settings: StudySettings, storage: BaseStorage) -> optuna.Study:
     """The study of `settings`, begun if it is new; raises `ConfigurationError` if there is another one of that name."""
     study = optuna.create_study(
@@ -73,7 +79,7 @@ def load_study(name: str, storage: BaseStorage, worker: int = 0) -> tuple[optuna
     study = optuna.load_study(study_name=name, storage=storage)
     stored = study.user_attrs.get(SETTINGS)
     if stored is None:
-        raise ConfigurationError(f"study {name!r} was not made by this tuner: it has no settings of a run.")
+        raise ConfigurationError(f"study {name!r} was not made by `optimize`: it has no settings of a run.")
     settings = StudySettings.model_validate(stored)
     study.sampler = sampler_of(settings, worker, len(study.get_trials(deepcopy=False)))
     study.pruner = pruner_of(settings)

@@ -41,6 +41,9 @@ STOPPED = "stopped_early"
 TIMED = "-timed"
 """What the id of a trial's second run ends in: one without the cache, for its times."""
 
+LEASE = "lease"
+"""Attribute of a trial that a worker elsewhere has: until when (Unix time in seconds, ``until``), and who that is."""
+
 _BEAT, _WORKER = "beat", "worker"
 
 
@@ -136,17 +139,36 @@ def run_one(study: optuna.Study, settings: StudySettings, *, max_usd: float | No
         raise
 
 
-def take_up_abandoned(study: optuna.Study, stale: float = STALE_SECONDS) -> int:
-    """End trials whose worker is dead or silent for so many seconds, and propose each again: its run goes on."""
+def take_up_abandoned(study: optuna.Study, stale: float = STALE_SECONDS, most: int | None = None) -> int:
+    """End trials whose worker is dead or silent for so many seconds, and propose each again: its run goes on.
+
+    A trial is proposed again `most` times; one that has a lease is abandoned when that ends.
+    """
     taken = 0
     for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_abandoned(one, stale):
+        if not _is_abandoned(one, stale):
+            continue
+        taken += 1
+        if most is None or _continued(study, one) < most:
             give_back(study, one)
-            taken += 1
+        else:
+            study.tell(one.number, state=TrialState.FAIL, skip_if_finished=True)
     return taken
 
 
+def _continued(study: optuna.Study, trial: FrozenTrial) -> int:
+    """How many trials before `trial` had its settings because their workers were gone."""
+    trials = study.get_trials(deepcopy=False)
+    earlier = 0
+    while (number := trial.user_attrs.get(CONTINUES)) is not None:
+        trial = trials[number]
+        earlier += 1
+    return earlier
+
+
 def _is_abandoned(trial: FrozenTrial, stale: float) -> bool:
+    if lease := trial.user_attrs.get(LEASE):
+        return time.time() >= float(lease["until"])
     host, _, process = str(trial.user_attrs.get(_WORKER, "")).rpartition(":")
     if host == socket.gethostname() and not _lives(int(process)):
         return True

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from tuner.show.importance import importances
 from tuner.show.live import shown_live
 from tuner.show.tables import (
     front_lines,
@@ -32,6 +33,7 @@ else:
 __all__ = [
     "front_lines",
     "importance_lines",
+    "importances",
     "settings_of",
     "show_lines",
     "shown_live",

@@ -25,18 +25,18 @@ class Importance:
     high: float
 
 
-def importances(study: optuna.Study, *, resamples: int = RESAMPLES) -> list[Importance]:
-    """The importance of each parameter for the first objective (PED-ANOVA), the largest first.
+def importances(study: optuna.Study, objective: int = 0, *, resamples: int = RESAMPLES) -> list[Importance]:
+    """The importance of each parameter for an objective by its index (PED-ANOVA), the largest first.
 
     The interval is that of a percentile bootstrap over trials. Empty for fewer than two trials.
     """
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(trials) < 2:
         return []
-    direction = study.directions[0]
-    shares = _shares(trials, direction)
+    direction = study.directions[objective]
+    shares = _shares(trials, objective, direction)
     drawn = random.Random(0)
-    again = [_shares(drawn.choices(trials, k=len(trials)), direction) for _ in range(resamples)]
+    again = [_shares(drawn.choices(trials, k=len(trials)), objective, direction) for _ in range(resamples)]
     found = []
     for name, share in shares.items():
         values = sorted(one.get(name, 0.0) for one in again) or [share]
@@ -45,11 +45,11 @@ def importances(study: optuna.Study, *, resamples: int = RESAMPLES) -> list[Impo
     return found
 
 
-def _shares(trials: Sequence[FrozenTrial], direction: optuna.study.StudyDirection) -> dict[str, float]:
+def _shares(trials: Sequence[FrozenTrial], objective: int, direction: optuna.study.StudyDirection) -> dict[str, float]:
     study = optuna.create_study(direction=direction, storage=InMemoryStorage())
     for trial in trials:
         study.add_trial(
-            optuna.create_trial(value=trial.values[0], params=trial.params, distributions=trial.distributions)
+            optuna.create_trial(value=trial.values[objective], params=trial.params, distributions=trial.distributions)
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that all trials are equally good shows in equal shares

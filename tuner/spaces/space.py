@@ -81,7 +81,9 @@ class Parameter:
         """Whether a search may try `value`."""
         if self.kind == "choice":
             return any(value == choice and type(value) is type(choice) for choice in self.choices)
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.kind == "float" or value == int(value)
 
     def suggest(self, trial: optuna.Trial) -> SettingValue:
         """The value that the sampler has for `trial`."""
