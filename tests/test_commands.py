@@ -66,6 +66,9 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
         or re.search(r"--synthetic-sessions (1000|10000|20000)\b", " ".join(words))
         or any(word.startswith(("tests/", "tests.")) for word in words)
     ),
+    "a study, as tests/tuner/test_tutorial.py makes one": lambda words: (
+        words[1:3] == ["-m", "tuner"] and words[3] != "space"
+    ),
     "an earlier run of some kind": lambda words: "--lf" in words or {"clear", "export", "RUN"} & set(words),
     "a signal to end": lambda words: words[2:4] == ["tuner", "serve"],  # tests/tuner/service
     "nothing, and a test of its subject runs it": lambda words: shlex.join(words) in ELSEWHERE,

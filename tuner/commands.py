@@ -25,7 +25,7 @@ from tuner.settings import StudySettings, record_of, shared_config
 from tuner.spaces import Space, narrow, parse, space_of
 from tuner.storage import close_storage, create_study, load_study, open_storage, quiet
 from tuner.trials import TIMED, Trial, finished, stopped
-from vocabulary import ConfigurationError, default_runs_dir
+from vocabulary import ConfigurationError, usual_runs_dir
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -223,7 +223,7 @@ class _Commands:
         return trials[number]
 
     def _url(self) -> str:
-        runs = Path(self.chosen.runs_dir or default_runs_dir())
+        runs = Path(self.chosen.runs_dir or usual_runs_dir())
         return self.chosen.storage or f"journal:{runs / 'studies.journal'}"
 
     def _storage(self) -> BaseStorage:

@@ -102,6 +102,8 @@ def test_a_page_of_several_objectives_has_their_front(tuner: Tuner) -> None:
     search = Search(study, settings, Limits(0), note=print)
     sections = Page(study_page(search)).sections
     front = [trial.number for trial in study.best_trials]
+    shown = tuner.main("front", "s")[1]
+    assert f"{len(front)} trials on the front, on the tune part" in shown
     assert all(settings_of(trial) in sections["Front"] for trial in finished(study) if trial.number in front)
     assert "It was not checked" in sections["Noise and dead parameters"]
     assert tuner.main("clean", "s")[0] == 0
@@ -123,8 +125,10 @@ def test_a_study_without_a_trial_has_a_page_whose_texts_are_escaped(tmp_path: Pa
 
 def test_importance_has_an_interval_that_says_how_sure_it_is() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1), direction="maximize")
-    study.optimize(lambda trial: trial.suggest_float("matters", 0, 1) + 0 * trial.suggest_float("idle", 0, 1), 40)
-    first, second = importances(study, resamples=20)
+    study.optimize(lambda trial: trial.suggest_float("matters", 0, 1) + 0 * trial.suggest_float("idle", 0, 1), 60)
+    first, second = importances(study, resamples=40)
     assert (first.name, second.name) == ("matters", "idle")
     assert second.high < first.low <= first.share <= first.high <= 1
+    assert first.luck < first.share
+    assert second.luck > second.share
     assert importances(optuna.create_study()) == []

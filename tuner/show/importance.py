@@ -17,40 +17,55 @@ RESAMPLES = 100
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The share that a parameter has in what separates the best trials from the others, with its 95 % interval."""
+    """The share that a parameter has in what separates the best trials from the others, with its 95 % interval.
+
+    `luck` is the share that it has in one of twenty cases where the trials' values are dealt out anew: one that is not
+    larger says nothing.
+    """
 
     name: str
     share: float
     low: float
     high: float
+    luck: float
 
 
 def importances(study: optuna.Study, objective: int = 0, *, resamples: int = RESAMPLES) -> list[Importance]:
     """The importance of each parameter for an objective by its index (PED-ANOVA), the largest first.
 
-    The interval is that of a percentile bootstrap over trials. Empty for fewer than two trials.
+    The interval is that of a percentile bootstrap over trials, `luck` that of permutations. Empty for fewer than two
+    trials.
     """
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(trials) < 2:
         return []
     direction = study.directions[objective]
-    shares = _shares(trials, objective, direction)
+    values = [trial.values[objective] for trial in trials]
+    shares = _shares(trials, values, direction)
     drawn = random.Random(0)
-    again = [_shares(drawn.choices(trials, k=len(trials)), objective, direction) for _ in range(resamples)]
+    again, dealt = [shares], [shares]
+    for _ in range(resamples):
+        chosen = drawn.choices(range(len(trials)), k=len(trials))
+        again.append(_shares([trials[n] for n in chosen], [values[n] for n in chosen], direction))
+        dealt.append(_shares(trials, drawn.sample(values, len(values)), direction))
     found = []
     for name, share in shares.items():
-        values = sorted(one.get(name, 0.0) for one in again) or [share]
-        low, high = values[int(0.025 * len(values))], values[min(len(values) - 1, int(0.975 * len(values)))]
-        found.append(Importance(name, share, min(low, share), max(high, share)))
+        low, high = (_quantile([one.get(name, 0.0) for one in again], part) for part in (0.025, 0.975))
+        luck = _quantile([one.get(name, 0.0) for one in dealt], 0.95)
+        found.append(Importance(name, share, min(low, share), max(high, share), luck))
     return found
 
 
-def _shares(trials: Sequence[FrozenTrial], objective: int, direction: optuna.study.StudyDirection) -> dict[str, float]:
+def _quantile(values: Sequence[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def _shares(
+    trials: Sequence[FrozenTrial], values: Sequence[float], direction: optuna.study.StudyDirection
+) -> dict[str, float]:
     study = optuna.create_study(direction=direction, storage=InMemoryStorage())
-    for trial in trials:
-        study.add_trial(
-            optuna.create_trial(value=trial.values[objective], params=trial.params, distributions=trial.distributions)
-        )
+    for trial, value in zip(trials, values, strict=True):
+        study.add_trial(optuna.create_trial(value=value, params=trial.params, distributions=trial.distributions))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that all trials are equally good shows in equal shares
         try:

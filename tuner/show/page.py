@@ -66,6 +66,7 @@ def study_page(search: Search) -> str:
         front=_front(search) if len(goals) > 1 else None,
         front_numbers=_front_numbers(search),
         importance=importance,
+        proven=[one.name for one in importance if one.share > one.luck],
         importance_chart=_importance_chart(goals[0].metric, importance) if importance else None,
         slices=slices,
         slices_chart=_slices_chart(goals[0].metric, slices) if slices else None,
