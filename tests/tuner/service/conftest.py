@@ -100,6 +100,8 @@ class Service:
         self.process.terminate()
         self.process.wait(30)
         self._reader.join(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 @pytest.fixture(scope="session")

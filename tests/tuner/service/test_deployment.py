@@ -20,11 +20,13 @@ from tuner.service import TunerClient
 
 EIGHT = """
 import os, sys
+import psycopg  # what all need is imported once
 from tuner.service.messages import AskRequest, StudySpec, TellRequest
 from tuner.service.studies import Studies
-from tuner.storage import quiet
+from tuner.storage import close_storage, open_storage, quiet
 
 quiet()
+close_storage(open_storage("sqlite://"))
 gate, opener = os.pipe()
 children = []
 for number in range(8):

@@ -86,8 +86,8 @@ def test_500_asks_and_tells_by_16_clients_lose_and_double_nothing() -> None:
 def test_two_services_share_a_database(composed: Service, postgres: str) -> None:
     with serving(postgres) as other, TunerClient(other) as client:
         client.create(spec("shared", space=SMALL))
-        told, lost = work_off([composed.url, other], "shared", 40)
-        assert (len(told), lost > 0) == (40, True)
+        told, lost = work_off([composed.url, other], "shared", 32)
+        assert (len(told), lost > 0) == (32, True)
         check_whole(client, "shared", told)
 
 
