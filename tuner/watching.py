@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -79,7 +80,7 @@ class Watch:
             return False
         if not self._by_block:
             self._trial.report(fmean(self._values), self._asked)
-        if self._asked < total and not self._whole and self._trial.should_prune():
+        if self._asked < total and not self._whole and self._should_stop():
             self.stop = self._stop()
         return self.stop is not None
 
@@ -107,6 +108,12 @@ class Watch:
         if metric == "accuracy":
             return float(outcome.verdict is not None and outcome.verdict.correct)
         return retrieval_values(outcome.case.gold.evidence_messages, outcome.results, max(K)).get(metric)
+
+    def _should_stop(self) -> bool:
+        with warnings.catch_warnings():
+            # a best trial from before has no values of its questions: then nothing is stopped
+            warnings.filterwarnings("ignore", ".*best trial has no intermediate values", UserWarning)
+            return self._trial.should_prune()
 
     def _stop(self) -> Stop:
         value, total = fmean(self._values), len(self._block_of)

@@ -66,6 +66,14 @@ def test_a_pruner_stops_what_is_much_worse(pruner: PrunerName) -> None:
     assert study.trials[-1].value == pytest.approx(0.6 - (watch.stop.behind or 0))
 
 
+def test_a_best_trial_without_values_of_its_questions_stops_nothing_and_warns_of_nothing() -> None:
+    wanted = settings("wilcoxon")
+    study = create_study(wanted, optuna.storages.InMemoryStorage())
+    study.add_trial(optuna.create_trial(value=1.0))
+    asked, watch = follow(study, wanted, 0.1)
+    assert (asked, watch.stop) == (200, None)
+
+
 def test_by_default_there_is_a_pruner_where_every_question_has_a_score() -> None:
     assert choose_pruner(None, parse_objectives(["recall@10"], "search")) == "wilcoxon"
     assert choose_pruner(None, parse_objectives(["recall@10", "context_tokens"], "search")) == "none"
