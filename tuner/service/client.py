@@ -50,11 +50,11 @@ class TunerClient:
     """A client of the service at `url`, whose methods raise `TunerError` for what is refused or not answered.
 
     The token is that of MEMORYBENCH_TUNER_TOKEN if none is given. `timeout` is in seconds, for each of `attempts`. A
-    request is sent again if no answer came or the service was busy, and has its effect once. What no request may hold,
-    such as NaN, is a ValueError. Threads may share a client.
+    request is sent again if no answer came or the service was busy, by default for 25 seconds or more, and has its
+    effect once. What no request may hold, such as NaN, is a ValueError. Threads may share a client.
     """
 
-    def __init__(self, url: str = _URL, token: str | None = None, *, timeout: float = 60.0, attempts: int = 8) -> None:
+    def __init__(self, url: str = _URL, token: str | None = None, *, timeout: float = 60.0, attempts: int = 9) -> None:
         self._http = httpx.Client(**_options(url, token, timeout))
         self._retries = tenacity.Retrying(**_retries(attempts))
 
@@ -100,7 +100,7 @@ class TunerClient:
 class AsyncTunerClient:
     """The same as `TunerClient`, to be awaited in one event loop."""
 
-    def __init__(self, url: str = _URL, token: str | None = None, *, timeout: float = 60.0, attempts: int = 8) -> None:
+    def __init__(self, url: str = _URL, token: str | None = None, *, timeout: float = 60.0, attempts: int = 9) -> None:
         self._http = httpx.AsyncClient(**_options(url, token, timeout))
         self._retries = tenacity.AsyncRetrying(**_retries(attempts))
 
@@ -162,7 +162,8 @@ def _wait(state: tenacity.RetryCallState) -> float:
     """As long as the service says, and a random time that grows: clients that were refused together come back apart."""
     error = state.outcome.exception() if state.outcome else None
     least = error.retry_after if isinstance(error, TunerError) else 0.0
-    return min(_LONGEST_WAIT, least + random.uniform(0.0, 0.1 * 2.0**state.attempt_number))
+    longest = 0.1 * 2.0**state.attempt_number
+    return min(_LONGEST_WAIT, least + random.uniform(longest / 2, longest))
 
 
 @contextmanager
