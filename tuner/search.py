@@ -147,8 +147,13 @@ class Search:
         return rank(trials, goal, scores, max(noise) - min(noise), priced=self.settings.priced)
 
     def candidate(self, ranking: Ranking) -> Trial | None:
-        """The trial to measure on the holdout part: the cheapest of the tied ones but for the default settings."""
-        others = [trial for trial in ranking.tied if trial.params != self.settings.parameters.defaults]
+        """The trial to measure on the holdout part: the cheapest that is tied and worth it, but not the defaults.
+
+        Where none measured better than these, it is the best of the others.
+        """
+        defaults = self.settings.parameters.defaults
+        others = [trial for trial in ranking.worth if trial.params != defaults]
+        others = others or [trial for trial in ranking.trials if trial.params != defaults][:1]
         return min(others, key=lambda one: (one.cost(priced=self.settings.priced), one.number), default=None)
 
     def scores(self, trial: Trial) -> Sequence[QuestionScores]:

@@ -69,10 +69,15 @@ class Verdict(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Feasible trials, best first; the first `tied` cannot be distinguished, `recommended` is their cheapest."""
+    """Feasible trials, best first; those that are `tied` cannot be distinguished from the best.
+
+    `worth` are the tied ones that measured no worse than trial 0, the default settings; `recommended` is the cheapest
+    of these.
+    """
 
     trials: Sequence[Trial]
     tied: Sequence[Trial]
+    worth: Sequence[Trial]
     recommended: Trial | None
 
 
@@ -95,10 +100,12 @@ def rank(
         key=lambda trial: (-sign * trial.metrics[goal.metric], trial.number),
     )
     if not ordered:
-        return Ranking((), (), None)
+        return Ranking((), (), (), None)
     best = ordered[0]
     tied = [one for one in ordered if one is best or _same(goal, best, one, scores, noise)]
-    return Ranking(ordered, tied, min(tied, key=lambda one: (one.cost(priced=priced), ordered.index(one))))
+    worth = ordered[: next((place for place, one in enumerate(ordered, 1) if one.number == 0), len(ordered))]
+    worth = [one for one in tied if one in worth]
+    return Ranking(ordered, tied, worth, min(worth, key=lambda one: (one.cost(priced=priced), ordered.index(one))))
 
 
 def judge(

@@ -101,3 +101,12 @@ def test_what_differs_by_less_than_the_noise_is_tied() -> None:
 def test_a_trial_that_breaks_a_constraint_is_not_ranked() -> None:
     broken = Trial(1, {}, {"accuracy": 1.0}, "run", feasible=False)
     assert rank([broken], ACCURACY, {1: []}, 0.0).recommended is None
+
+
+def test_a_trial_that_measured_worse_than_the_defaults_is_not_recommended_for_its_price() -> None:
+    half = [float(n % 2) for n in range(4)]
+    known = {0: scores(half), 1: scores([0.0, 0.0, 1.0, 0.0]), 2: scores([1.0, 1.0, 1.0, 0.0])}
+    trials = [trial(0, 0.5, context_tokens=50), trial(1, 0.25, context_tokens=1), trial(2, 0.75, context_tokens=90)]
+    ranking = rank(trials, ACCURACY, known, noise=0.0)
+    assert [one.number for one in ranking.tied] == [2, 0, 1]
+    assert ranking.recommended is trials[0]
