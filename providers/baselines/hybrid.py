@@ -38,7 +38,7 @@ class HybridSettings(DenseSettings, Bm25Settings):
     depth: Annotated[int | None, Tunable(choices=(None, 20, 50, 200, 500), changes="search")] = Field(
         None, ge=1, le=10_000, description="how far down both rankings are read"
     )
-    # a cross-encoder finds no more for some fifty times the time: it is searched where --param names it
+    # a cross-encoder finds as much in some forty times the time: it is searched where --param names it
     rerank: Annotated[Rerank, Tunable(choices=("none", "late-interaction"), changes="search")] = Field(
         "none", description="a packaged model that puts the best of the fusion in another order"
     )

@@ -63,6 +63,21 @@ def test_settings_that_are_ignored_are_named_and_nothing_is_searched(tuner: Tune
     assert "no difference was shown" in switched_off.stdout
 
 
+def test_the_embedded_stack_is_searched_without_a_key_to_a_verdict(tuner: Tuner) -> None:
+    pytest.importorskip("onnxruntime")
+    small = ("--provider=hybrid", "--name=s", *SMALL, "--no-dead-check", "--noise-repeats=2", "--trials=4")
+    status, out, err = tuner.main("optimize", *small, "--preset=quick", "--seed=4")
+    assert status == 0, err
+    assert re.search(r"recall@10 on the holdout part \(\d+ questions\)|nothing was found that is better", out)
+    reranked = [one for one in study_of(tuner).get_trials() if one.params["rerank"] != "none"]
+    assert reranked
+    assert all(
+        ("rerank_depth" in one.params) == (one.params["rerank"] != "none") for one in study_of(tuner).get_trials()
+    )
+    containers = list(tuner.runs.glob("cache/providers/hybrid-*/dense.sqlite"))
+    assert len(containers) == 1  # all of them are settings of the search
+
+
 def test_what_was_killed_goes_on_and_nothing_is_asked_twice(tuner: Tuner) -> None:
     arguments = ("--trials=6", "--preset=quick", "--workers=2", "--no-dead-check", "--noise-repeats=2")
     process = tuner.start(*arguments)
