@@ -69,6 +69,7 @@ MEASURED = {
     "docs/providers/mem0.md": {"": "settings"},
     "docs/providers/supermemory.md": {"": "settings"},
     "docs/running.md": {"`--abstain-": "defaults of options"},
+    "docs/tuner.md": {"": "a study of half an hour, with models of the extra [dense]"},
     "docs/scale.md": {"": "times, and haystacks that take an hour to make"},
 }
 """By page, the beginnings of rows that no test computes ("" for any), and why."""

@@ -37,7 +37,7 @@ def test_what_is_given_comes_before_the_environment_and_the_environment_before_t
 
 
 def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = {bool: "yes", int: "12", tuple: "12", Path: "x"}
+    samples = {bool: "yes", int: "12", float: "0.5", tuple: "12", Path: "x"}
     for name, field in BenchmarkConfig.model_fields.items():
         assert field.description, name
         assert option_name(name) == "--" + name.replace("_", "-")
