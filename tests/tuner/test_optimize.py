@@ -7,15 +7,18 @@ import re
 import shlex
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from tests.prepared_python import run_prepared
+from tests.reports.store.postgres_server import PostgresServer
 from tests.tuner.conftest import SMALL, Tuner
 from tuner.search import Limits, Search
-from tuner.storage import load_study, open_storage
+from tuner.storage import close_storage, load_study, open_storage
 from tuner.trials import finished
 
 pytestmark = pytest.mark.long
@@ -76,6 +79,28 @@ def test_the_embedded_stack_is_searched_without_a_key_to_a_verdict(tuner: Tuner)
     )
     containers = list(tuner.runs.glob("cache/providers/hybrid-*/dense.sqlite"))
     assert len(containers) == 1  # all of them are settings of the search
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'studies.sqlite'}"
+        return
+    server = PostgresServer()
+    yield server.database()
+    server.close()
+
+
+def test_two_workers_share_a_study_in_a_database(tuner: Tuner, database: str) -> None:
+    limits = ("--trials=5", "--preset=quick", "--workers=2", "--no-dead-check", "--noise-repeats=2")
+    ended = tuner.optimize(*limits, f"--storage={database}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "on the holdout part" in ended.stdout
+    storage = open_storage(database)
+    trials = load_study("s", storage)[0].get_trials()
+    close_storage(storage)
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert Counter(trial.state for trial in trials)[TrialState.COMPLETE] >= 5
 
 
 def test_what_was_killed_goes_on_and_nothing_is_asked_twice(tuner: Tuner) -> None:
