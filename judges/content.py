@@ -6,8 +6,6 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-import snowballstemmer
-
 Polarity = Literal["yes", "no"]
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*")
@@ -74,6 +72,8 @@ REACH = 3
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
+    import snowballstemmer  # it brings every language: a run without a verdict does not wait for it
+
     # a stemmer of its own: one keeps the word that it works on, and judges work in several threads
     stem: str = snowballstemmer.stemmer("porter").stemWord(word)
     return stem

@@ -9,6 +9,7 @@ import pytest
 from bench.base import Benchmark
 from bench.pipeline import OpenBenchmark
 from bench.plugin.fixtures import MARK, question_of, questions_of
+from bench.plugin.garbage import relax_collections
 from bench.plugin.missing import Probes, StandIn, carry_missing, keywords_of, parametrize, stand_in_of
 from bench.plugin.opt_in import BENCH, about_benchmarks, left_out, nothing_else
 from bench.plugin.state import PluginState
@@ -63,6 +64,7 @@ class Collecting:
     def _open(self, benchmark: type[Benchmark]) -> tuple[Case, ...]:
         opened = self._state.benchmarks
         if benchmark.name not in opened:
+            relax_collections()
             opened[benchmark.name] = OpenBenchmark.of(benchmark, self._state.session.config)
         return opened[benchmark.name].cases
 

@@ -23,7 +23,6 @@ MARK = "benchmark_questions"
 
 RUNNER = pytest.StashKey["Runner"]()
 _QUESTION = pytest.StashKey["SelectedQuestion | None"]()
-_ASKED = pytest.StashKey["Asked"]()
 
 
 class Asked:
@@ -77,41 +76,35 @@ class Asked:
             raise ValueError(f"this test is about {self._selected.case.id}, and not about {question.text!r}")
 
 
+@pytest.fixture(name="_asked_question")
+def asked_question(request: pytest.FixtureRequest) -> Asked:
+    """What the four fixtures share. Only it needs pytest's `request`, which is costly to make."""
+    selected = question_of(request.node) or pytest.fail("not a benchmark's test")
+    return Asked(request.node, request.config.stash[RUNNER], selected)
+
+
 @pytest.fixture
-def question(request: pytest.FixtureRequest) -> Question:
+def question(_asked_question: Asked) -> Question:
     """The question that this test is about, as a provider may see it."""
-    return _asked(request.node).question
+    return _asked_question.question
 
 
 @pytest.fixture
-def memory(request: pytest.FixtureRequest) -> Memory:
+def memory(_asked_question: Asked) -> Memory:
     """The memory system under test."""
-    return _asked(request.node)
+    return _asked_question
 
 
 @pytest.fixture
-def answerer(request: pytest.FixtureRequest) -> AnswererFace:
+def answerer(_asked_question: Asked) -> AnswererFace:
     """The answering model."""
-    return _asked(request.node)
+    return _asked_question
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest) -> JudgeFace:
+def judge(_asked_question: Asked) -> JudgeFace:
     """The judge."""
-    return _asked(request.node)
-
-
-def _asked(item: pytest.Item) -> Asked:
-    if _ASKED not in item.stash:
-        selected = question_of(item) or pytest.fail("not a benchmark's test")
-        item.stash[_ASKED] = Asked(item, item.config.stash[RUNNER], selected)
-    return item.stash[_ASKED]
-
-
-def end_attempt(item: pytest.Item) -> None:
-    """Forget what this attempt at a test noted: pytest may run it again."""
-    if _ASKED in item.stash:
-        del item.stash[_ASKED]
+    return _asked_question
 
 
 def question_of(item: pytest.Item) -> SelectedQuestion | None:

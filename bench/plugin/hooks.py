@@ -10,12 +10,12 @@ import warnings
 
 import pytest
 
-from bench.plugin.fixtures import MARK, answerer, judge, memory, question
+from bench.plugin.fixtures import MARK, answerer, asked_question, judge, memory, question
 from bench.plugin.opt_in import MARK as ONLY_BY_NAME
 from bench.plugin.opt_in import about_benchmarks
 from bench.plugin.options import add_options, read_config
 
-__all__ = ["answerer", "judge", "memory", "question"]
+__all__ = ["answerer", "asked_question", "judge", "memory", "question"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,12 +57,14 @@ def _register_parts(config: pytest.Config) -> None:
     from bench.conformance import Verdicts
     from bench.plugin.collection import Collecting
     from bench.plugin.endings import end_with_controller, interrupt_by_signals
+    from bench.plugin.garbage import keep_collections
     from bench.plugin.reporting import Reporting
     from bench.plugin.running import Running
     from bench.plugin.scheduler import Controller
     from bench.plugin.state import PluginState
 
     config.add_cleanup(interrupt_by_signals())
+    config.add_cleanup(keep_collections())
     state = PluginState.of(config)
     if state.handed:
         end_with_controller(state.handed.controller, state.flush)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import pytest
 
-from bench.plugin.fixtures import RUNNER, end_attempt, question_of, questions_of
+from bench.plugin.fixtures import RUNNER, question_of, questions_of
+from bench.plugin.garbage import spare_collections
 from bench.plugin.outcomes import STORY, TestOutcome
 from bench.plugin.scheduler import groups_file, share_of, upcoming_items, write_groups
 from bench.plugin.state import PluginState
@@ -25,7 +25,6 @@ class Running:
         self._state = state
         self._positions: dict[pytest.Item, int] = {}
         self._tried: set[pytest.Item] = set()
-        self._thresholds = gc.get_threshold()
 
     def begin(self, items: list[pytest.Item], run: list[SelectedQuestion]) -> None:
         """Open the run, which is or will be about the questions `run`, and begin those of `items`."""
@@ -41,15 +40,13 @@ class Running:
         self._positions = {item: position for position, item in enumerate(items)}
         if state.is_worker:
             self._keep_containers_together(items)
-        # The items live as long as the session, and a question leaves few cycles: collections of everything that it
-        # allocates are a fifth of the time of a run that replays recorded questions.
-        gc.freeze()
-        gc.set_threshold(50_000, *gc.get_threshold()[1:])
+        spare_collections()
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
-        """Leave garbage collection as it was."""
-        gc.set_threshold(*self._thresholds)
-        gc.unfreeze()
+        """End 0.3 s earlier after 2,000 questions."""
+        if self._state.runner is not None:
+            spare_collections()
 
     def _keep_containers_together(self, items: list[pytest.Item]) -> None:
         """Write for the controller which containers have to stay with one worker."""
@@ -88,7 +85,6 @@ class Running:
         question = question_of(item)
         if question is not None and self._state.runner is not None:
             self._state.runner.forget(question)
-            end_attempt(item)
 
     def _story(self, outcome: TestOutcome) -> str:
         return self._state.account(outcome, full_story)

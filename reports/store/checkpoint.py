@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import marshal
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -258,7 +259,7 @@ class Checkpoint:
                 for table in (tables.questions, tables.steps, tables.votes, tables.containers, tables.sessions):
                     mine = sa.select(table).where(table.c.run_id == self.run_id).order_by(*table.primary_key)
                     for row in connection.execute(mine, execution_options={"yield_per": _READ_TOGETHER}):
-                        found.update(repr(tuple(row)).encode())
+                        found.update(marshal.dumps(tuple(row), 2))
             return found.hexdigest()
 
         return self._retried(read)
