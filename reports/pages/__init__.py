@@ -1,4 +1,4 @@
-"""Pages of HTML that stand alone: one file, no script, no request to any network. Needs Jinja2 (extra `tuner`)."""
+"""Pages of HTML that stand alone: one file, no script, no request to any network."""
 
 from reports.pages.axis import Axis
 from reports.pages.charts import Bar, Bars, Dot, Scatter

@@ -1,4 +1,4 @@
-"""What the commands of ``python -m reports`` print."""
+"""What ``list``, ``status``, ``show-failures`` and ``schema`` print."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from reports.report import lines_schema, report_schema
-from reports.show.listing import Overview, Wanted, clock, failures, overview
-from reports.show.story import full_story, short_story
+from reports.show import Overview, Wanted, clock, failures, full_story, overview, short_story
 from reports.store import list_runs, newest_run, open_run
 from vocabulary import CheckpointError, ConfigurationError
 
