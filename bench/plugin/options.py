@@ -48,6 +48,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="N",
         help="show the whole story of the first N questions that were not answered right",
     )
+    group.addoption(
+        "--github-summary",
+        dest="memorybench_github_summary",
+        action="store_true",
+        help="append the results to the summary of the job in GitHub Actions (the file GITHUB_STEP_SUMMARY)",
+    )
     for name in _LATENCIES:
         about = "a gate where lower is better, as in --max-p95.search_ms=200; also for other phases and percentiles"
         group.addoption(

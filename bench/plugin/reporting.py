@@ -30,6 +30,7 @@ from bench.plugin.terminal import (
 )
 from net import paused_services
 from reports.report import Gate, Report
+from reports.share import append_summary, job_summary, newest_failures, summary_file
 from reports.show import example_row, failed_questions
 from reports.store import Checkpoint, containers_ready, each_once, verdicts
 from vocabulary import CheckpointError, MemoryBenchError
@@ -173,6 +174,8 @@ class Reporting:
             state.refused = state.refused or str(error)
             return
         closing.report, closing.folder = report, state.session.folder
+        if state.config.getoption("memorybench_github_summary"):
+            self._summarise(report, checkpoint)
         if state.continues and not state.session.second_look_at:
             closing.whole = _not_right(checkpoint)
         if not report.run.finished and not (self._budget and self._budget.used_up):
@@ -188,6 +191,13 @@ class Reporting:
         session.exitstatus = self._exit_status.decide(
             session, report.gate, resumed=state.continues, correct=_all_correct(report)
         )
+
+    def _summarise(self, report: Report, checkpoint: Checkpoint) -> None:
+        """Add the run to the summary of the job in GitHub Actions."""
+        try:
+            append_summary(summary_file(), job_summary(report, newest_failures(checkpoint)))
+        except MemoryBenchError as error:
+            self._state.refused = self._state.refused or str(error)
 
     @contextmanager
     def _said(self, what: str) -> Iterator[None]:

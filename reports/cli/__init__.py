@@ -2,5 +2,6 @@
 
 from reports.cli.parents import Parents, count
 from reports.cli.runs import add_run_commands
+from reports.cli.sharing import add_share_commands
 
-__all__ = ["Parents", "add_run_commands", "count"]
+__all__ = ["Parents", "add_run_commands", "add_share_commands", "count"]

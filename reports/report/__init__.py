@@ -1,6 +1,6 @@
 """From a run's records to report.json: the model, the figures, prices, the gate, and the files that a run leaves."""
 
-from reports.report.attaching import attach_audit, judged_by, run_folder
+from reports.report.attaching import attach_audit, judged_by, read_report, run_folder
 from reports.report.audits import Accepted, AcceptedShare, JudgeAudit
 from reports.report.build import GROUPS
 from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
@@ -16,7 +16,7 @@ from reports.report.files import (
 from reports.report.gate import evaluate, gate_lines
 from reports.report.meter import Meter, check_limit, uses_models
 from reports.report.model import Gate, Report, Result, report_schema
-from reports.report.prices import Prices, dollars
+from reports.report.prices import Prices, Spending, dollars, question_paid
 from reports.report.thresholds import Scope, Threshold, check_thresholds, parse_threshold
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Report",
     "Result",
     "Scope",
+    "Spending",
     "Threshold",
     "attach_audit",
     "check_limit",
@@ -45,8 +46,10 @@ __all__ = [
     "judged_by",
     "lines_schema",
     "parse_threshold",
+    "question_paid",
     "read_checked",
     "read_lines",
+    "read_report",
     "read_scores",
     "report_schema",
     "retrieval_values",

@@ -27,7 +27,7 @@ def attach_audit(folder: Path, audit: JudgeAudit) -> Path:
 
     Takes the place of a former audit of the same judge by the same protocol. Raises what `judged_by` raises.
     """
-    report = _read(folder)
+    report = read_report(folder)
     audits = read_audits(folder).with_one(audit)
     write_audits(folder, audits)
     return write_report(folder, report.with_audits(audits))
@@ -39,7 +39,7 @@ def judged_by(folder: Path, judge: str) -> list[str]:
     Raises `ConfigurationError` if the run has no report or was judged by others alone, and
     `CheckpointError` if its report or its audits cannot be read.
     """
-    report = _read(folder)
+    report = read_report(folder)
     read_audits(folder)
     found = [(judge.name, judge.protocol) for result in report.results if result.accuracy for judge in result.judges]
     protocols = dict.fromkeys(protocol for name, protocol in found if name == judge)
@@ -49,7 +49,11 @@ def judged_by(folder: Path, judge: str) -> list[str]:
     return list(protocols)
 
 
-def _read(folder: Path) -> Report:
+def read_report(folder: Path) -> Report:
+    """The report in a run's `folder`.
+
+    Raises `ConfigurationError` if there is none yet, `CheckpointError` if it cannot be read.
+    """
     path = folder / REPORT
     if not path.is_file():
         raise ConfigurationError(f"there is no {path}: a run gets its report when pytest ends.")

@@ -38,7 +38,7 @@ from reports.report.model import (
     Run,
     RunSettings,
 )
-from reports.report.prices import Prices, Spending, answer_paid, tokens, verdict_paid, votes_paid
+from reports.report.prices import Prices, Spending, question_paid, tokens
 from reports.report.sampled import sample_of
 from reports.report.tally import LEVELS, ContextTally, Digest, Tally, digest, is_replaced, step_latency
 from reports.report.thresholds import Threshold
@@ -145,8 +145,7 @@ class _Pair:
         self.unspaced += has_unspaced(record.case.gold.ground_truth)
 
     def _add_steps(self, record: QuestionRecord) -> None:
-        cached = record.cached
-        self.cached.update(cached)
+        self.cached.update(record.cached)
         for step in record.steps:
             if step.phase == "ingest":
                 continue  # many questions wait for one ingest; it is counted with its container
@@ -156,18 +155,13 @@ class _Pair:
                 self.usage[step.phase] = self.usage.get(step.phase, Usage(calls=0)) + step.usage
         if record.answer is not None:
             self.prompts.add(f"answering model {self.run.answerer.name}", record.answer.usage)
-            if "answer" not in cached:
-                self.spending.add(answer_paid(self.run.answerer, record.answer))
         judges = self.benchmark.judges or (self.run.judge,)
+        self.spending.add(question_paid(self.run.answerer, judges, record))
         if record.votes:
             for recorded in record.votes:
                 self.prompts.add(f"judge {recorded.vote.judge}", recorded.vote.usage)
-            asked = (recorded.vote for recorded in record.votes if recorded.attempts)
-            self.spending.add(votes_paid(judges, asked))
         elif record.verdict is not None:
             self.prompts.add(f"judge {judges[0].name}", record.verdict.usage)
-            if "judge" not in cached:
-                self.spending.add(verdict_paid(judges, record.verdict))
         failed = record.error
         if failed is not None and failed.error is not None:
             self.failures.append(

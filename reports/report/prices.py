@@ -5,14 +5,14 @@ A price that nobody knows is unknown, and so is every sum that it belongs to; it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from reports.metrics import Cost, PhaseCost, Tokens
-from reports.store import AnswererRecord, JudgeRecord
+from reports.store import AnswererRecord, JudgeRecord, QuestionRecord
 from vocabulary import PHASES, Answer, Phase, Usage, Verdict, Vote
 
 _NO_TOKENS = Usage(calls=0)
@@ -216,6 +216,17 @@ def verdict_paid(judges: Iterable[JudgeRecord], verdict: Verdict) -> Iterator[Pa
         return
     for judge in _with_models(judges).values():
         yield Paid("judge", judge.model or judge.name, verdict.model, judge.priced_by, verdict.usage)
+
+
+def question_paid(answerer: AnswererRecord, judges: Sequence[JudgeRecord], record: QuestionRecord) -> Iterator[Paid]:
+    """The calls behind a question's answer and verdict, without those that another run has paid for."""
+    cached = record.cached
+    if record.answer is not None and "answer" not in cached:
+        yield from answer_paid(answerer, record.answer)
+    if record.votes:
+        yield from votes_paid(judges, (recorded.vote for recorded in record.votes if recorded.attempts))
+    elif record.verdict is not None and "judge" not in cached:
+        yield from verdict_paid(judges, record.verdict)
 
 
 def tokens(usage: Usage) -> Tokens:
