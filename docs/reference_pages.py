@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
     "bench": ("list", "describe", "providers", "download", "clear"),
-    "reports": ("list", "status", "show-failures", "export", "summary", "schema"),
+    "reports": ("list", "status", "show-failures", "compare", "baseline", "export", "summary", "schema"),
     "judges": ("audit",),
 }
 

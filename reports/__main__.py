@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from reports.cli import Parents, add_run_commands, add_share_commands
+from reports.cli import Parents, add_comparing_commands, add_run_commands, add_share_commands
 from vocabulary import MemoryBenchError, OneLineParser
 
 
@@ -43,6 +43,7 @@ def _argument_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parents = Parents()
     add_run_commands(commands, parents)
+    add_comparing_commands(commands, parents)
     add_share_commands(commands, parents)
     return parser
 

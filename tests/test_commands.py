@@ -69,7 +69,9 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
     "a study, as tests/tuner/test_tutorial.py makes one": lambda words: (
         words[1:3] == ["-m", "tuner"] and words[3] != "space"
     ),
-    "an earlier run of some kind": lambda words: "--lf" in words or {"clear", "export", "RUN"} & set(words),
+    "an earlier run of some kind": lambda words: (
+        "--lf" in words or {"clear", "export", "compare", "baseline", "--baseline", "RUN"} & set(words)
+    ),
     "a signal to end": lambda words: words[2:4] == ["tuner", "serve"],  # tests/tuner/service
     "nothing, and a test of its subject runs it": lambda words: shlex.join(words) in ELSEWHERE,
     "a name in place of its capitals": lambda words: {"NAME", "DIR", "…", "list|describe|download"} & set(words),
@@ -89,7 +91,7 @@ def blocks(page: Path) -> Iterator[list[str]]:
     for line in [*re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE), *"\n".join(fences).splitlines()]:
         plain = re.sub(r"^(- run: |\w+=\S+ )+", "", line.strip())
         if re.match(r"(\.venv/bin/)?(pytest|python|make) ", plain):
-            yield shlex.split(plain, comments=True)
+            yield shlex.split(re.sub(r" > \S+$", "", plain), comments=True)
 
 
 COMMANDS = {shlex.join(words): words for page in PAGES for words in blocks(page)}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from reports.differences import baseline_schema
 from reports.report import lines_schema, report_schema
 from reports.show import Overview, Wanted, clock, failures, full_story, overview, short_story
 from reports.store import list_runs, newest_run, open_run
@@ -16,7 +17,7 @@ from vocabulary import CheckpointError, ConfigurationError
 def lines_of(chosen: argparse.Namespace) -> Iterator[str]:
     """What a command line prints, as its parser understood it; raises `MemoryBenchError`."""
     if chosen.command == "schema":
-        yield (lines_schema() if chosen.file == "results.jsonl" else report_schema()).rstrip("\n")
+        yield _schema(chosen.file).rstrip("\n")
         return
     if not chosen.runs_dir.is_dir():
         raise ConfigurationError(f"there is no folder {chosen.runs_dir}: pytest bench makes runs/, or name --runs-dir.")
@@ -28,6 +29,15 @@ def lines_of(chosen: argparse.Namespace) -> Iterator[str]:
         yield from _status(overview(chosen.runs_dir, run_id))
     else:
         yield from _failures(chosen, run_id)
+
+
+def _schema(file: str) -> str:
+    if file == "comparison.json":
+        from reports.compare import comparisons_schema
+
+        return comparisons_schema()
+    made = {"report.json": report_schema, "results.jsonl": lines_schema, "baseline.json": baseline_schema}
+    return made[file]()
 
 
 def _list(runs_dir: Path) -> Iterator[str]:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from reports.cli.parents import Parents, count
 from vocabulary import OneLineParser
 
+FILES = ("report.json", "results.jsonl", "baseline.json", "comparison.json")
+"""What there is a JSON Schema of."""
+
 
 def add_run_commands(commands: argparse._SubParsersAction[OneLineParser], parents: Parents) -> None:
     """Add the commands that list runs, say how far one is, and show what failed in it."""
@@ -23,8 +26,8 @@ def add_run_commands(commands: argparse._SubParsersAction[OneLineParser], parent
     shown.add_argument("--question", metavar="ID", help="only this question, whatever became of it")
     shown.add_argument("--errors-only", action="store_true", help="only questions that ended in an error")
     shown.add_argument("--full", action="store_true", help="all search results, and nothing cut")
-    schema = commands.add_parser("schema", help="the JSON Schema of report.json, or of results.jsonl")
-    schema.add_argument("file", nargs="?", choices=("report.json", "results.jsonl"), default="report.json")
+    schema = commands.add_parser("schema", help="the JSON Schema of report.json, or of another file")
+    schema.add_argument("file", nargs="?", choices=FILES, default="report.json")
     for parser in (listed, status, shown, schema):
         parser.set_defaults(lines=_lines)
 

@@ -41,9 +41,18 @@ from reports.metrics.retrieval import (
     score_ranking,
 )
 from reports.metrics.sample_estimate import Counts, estimate_whole
-from reports.metrics.statistics import ExactMean, compare, interval, paired_interval
+from reports.metrics.statistics import (
+    ENOUGH_CLUSTERS,
+    ExactMean,
+    compare,
+    hull,
+    interval,
+    paired_interval,
+    student_quantile,
+)
 
 __all__ = [
+    "ENOUGH_CLUSTERS",
     "F1",
     "FAILED",
     "OFFICIAL_ACCURACY",
@@ -86,10 +95,12 @@ __all__ = [
     "compare",
     "estimate_whole",
     "fleiss",
+    "hull",
     "interval",
     "judge_noise",
     "paired_interval",
     "ranking_of",
     "score_ranking",
+    "student_quantile",
     "summarise",
 ]

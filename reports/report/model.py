@@ -73,6 +73,8 @@ class Run(Block):
     command: str
     versions: Versions
     git: Git | None
+    code: dict[str, str] = Field(default_factory=dict)
+    """Commits of the suite, and of providers from elsewhere."""
     settings: RunSettings
     requests: tuple[RequestsRecord, ...]
     """Requests to each language model; empty where there is none."""

@@ -1,12 +1,16 @@
 """The files that a run leaves: report.json, a line for each question, what the conformance kit and audits say."""
 
 from reports.report.files.lines import lines_schema, read_lines
+from reports.report.files.recorded import baseline_of, check_baseline, find_baseline
 from reports.report.files.scores import QuestionScores, read_scores, retrieval_values
 from reports.report.files.writing import REPORT, write_audits, write_checked, write_report, write_run
 
 __all__ = [
     "REPORT",
     "QuestionScores",
+    "baseline_of",
+    "check_baseline",
+    "find_baseline",
     "lines_schema",
     "read_lines",
     "read_scores",
