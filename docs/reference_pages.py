@@ -17,7 +17,10 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
     "bench": ("list", "describe", "providers", "download", "clear"),
-    "reports": ("list", "status", "show-failures", "compare", "baseline", "export", "summary", "schema"),
+    "reports": (
+        *("list", "status", "show-failures", "compare", "baseline", "export", "summary", "board", "bundle", "verify"),
+        "schema",
+    ),
     "judges": ("audit",),
 }
 

@@ -1,6 +1,7 @@
 """``python -m reports``: which runs there are, how far one is, and what was not answered right.
 
-Exit status: 0 done, 2 it was asked for wrongly or cannot be read; errors are one line on the error stream.
+Exit status: 0 done, 1 `verify` finds a difference, 2 it was asked for wrongly or cannot be read; errors are one line on
+the error stream.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryBenchError as error:
         print(f"python -m reports: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
+    status: int = getattr(chosen, "status", 0)
+    return status
 
 
 def _argument_parser() -> argparse.ArgumentParser:

@@ -70,7 +70,9 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
         words[1:3] == ["-m", "tuner"] and words[3] != "space"
     ),
     "an earlier run of some kind": lambda words: (
-        "--lf" in words or {"clear", "export", "compare", "baseline", "--baseline", "RUN"} & set(words)
+        "--lf" in words
+        or {"clear", "export", "compare", "baseline", "--baseline", "RUN"} & set(words)
+        or {"board", "bundle", "verify"} & set(words)
     ),
     "a signal to end": lambda words: words[2:4] == ["tuner", "serve"],  # tests/tuner/service
     "nothing, and a test of its subject runs it": lambda words: shlex.join(words) in ELSEWHERE,

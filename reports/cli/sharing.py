@@ -1,4 +1,4 @@
-"""``export`` and ``summary``."""
+"""``export``, ``summary``, ``board``, ``bundle`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ def add_share_commands(commands: argparse._SubParsersAction[OneLineParser], pare
     summary = commands.add_parser("summary", parents=both, help="a finished run in Markdown, as CI jobs show it")
     summary.add_argument("--github-summary", action="store_true", help="append it to the file GITHUB_STEP_SUMMARY")
     summary.set_defaults(lines=_summary)
+    board = commands.add_parser("board", help="a leaderboard of many reports, as HTML and JSON")
+    board.add_argument("paths", nargs="+", type=Path, metavar="DIR", help="folders of runs, runs, or report.json files")
+    board.add_argument(
+        "--output", type=Path, metavar="DIR", default=Path("board"), help="folder of both files (default: %(default)s)"
+    )
+    board.set_defaults(lines=_board)
+    bundle = commands.add_parser("bundle", parents=both, help="a finished run as one file that others can check")
+    bundle.add_argument("--output", type=Path, metavar="FILE", help="the zip file (default: RUN.zip)")
+    bundle.add_argument("--anyway", action="store_true", help="although it holds what looks like a key")
+    bundle.set_defaults(lines=_bundle)
+    about = "check a bundle and compute its figures again; exit status 1 if they differ"
+    verify = commands.add_parser("verify", help=about)
+    verify.add_argument("file", type=Path, metavar="FILE", help="a bundle")
+    verify.add_argument("--max-gb", type=float, default=4.0, metavar="N", help="unpack no more than this (%(default)s)")
+    verify.set_defaults(lines=_verify)
 
 
 def _export(chosen: argparse.Namespace) -> Iterator[str]:
@@ -60,6 +75,45 @@ def _summary(chosen: argparse.Namespace) -> Iterator[str]:
     else:
         append_summary(file, lines)
         yield str(file)
+
+
+def _board(chosen: argparse.Namespace) -> Iterator[str]:
+    from reports.share import board_page, make_board, new_file
+
+    board = make_board(chosen.paths)
+    try:
+        chosen.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot make {chosen.output}: {error.strerror}. Name another folder.") from error
+    for name, text in (("board.html", board_page(board)), ("board.json", board.model_dump_json(indent=2) + "\n")):
+        with new_file(chosen.output / name) as file:
+            file.write(text.encode())
+        yield str(chosen.output / name)
+    yield from (f"left out: {one.path}: {one.reason}" for one in board.left_out)
+
+
+def _bundle(chosen: argparse.Namespace) -> Iterator[str]:
+    from reports.report import run_folder
+    from reports.share import Secrets, write_bundle
+
+    folder = run_folder(chosen.runs_dir, chosen.run)
+    output = chosen.output or Path(f"{folder.name}.zip")
+    files = write_bundle(folder, output, secrets=None if chosen.anyway else Secrets())
+    size = output.stat().st_size / 1e6
+    yield f"{output}: {files} files, {size:.1f} MB; check it with: python -m reports verify {output}"
+
+
+def _verify(chosen: argparse.Namespace) -> Iterator[str]:
+    from reports.share import verify_bundle
+
+    found = verify_bundle(chosen.file, chosen.max_gb)
+    yield from found.differences
+    if found.differences:
+        chosen.status = 1
+        yield f"differs: run {found.run} is not what its bundle says"
+    else:
+        yield f"verified: run {found.run}, {found.figures} values computed again from {found.questions} questions"
+    yield from (f"note: {remark}" for remark in found.remarks)
 
 
 def _written(lines: Iterator[str], output: Path | None) -> Iterator[str]:
