@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from reports.cli import Parents, add_comparing_commands, add_run_commands, add_share_commands
+from reports.cli import Parents, add_comparing_commands, add_page_commands, add_run_commands, add_share_commands
 from vocabulary import MemoryBenchError, OneLineParser
 
 
@@ -47,6 +47,7 @@ def _argument_parser() -> argparse.ArgumentParser:
     add_run_commands(commands, parents)
     add_comparing_commands(commands, parents)
     add_share_commands(commands, parents)
+    add_page_commands(commands, parents)
     return parser
 
 

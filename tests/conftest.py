@@ -34,9 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before ``-m`` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as long what makes whole runs or starts engines, except for the few that are marked as quick."""
+    """Mark as long what makes whole runs, opens a browser or starts engines, except for the few marked as quick."""
     for item in items:
-        whole_runs = {"suite", "undisturbed"} & {*getattr(item, "fixturenames", ())}
+        whole_runs = {"suite", "undisturbed", "browser"} & {*getattr(item, "fixturenames", ())}
         if (whole_runs or ENGINES in item.path.parents) and not item.get_closest_marker("quick"):
             item.add_marker("long")
 

@@ -21,6 +21,7 @@ from bench.pipeline.runner import Runner
 from bench.pipeline.selection import OpenBenchmark, check_types, describe_selection
 from llms.clients import forget_batches
 from net import settle_calls
+from reports.html import write_html
 from reports.report import Gate, Report, Scope, Threshold, check_thresholds, evaluate, parse_threshold, write_run
 from reports.store import (
     VERSION,
@@ -239,6 +240,7 @@ class RunSession:
             max_errors=self.config.max_errors,
             unmeasured=unmeasured,
             state=checkpoint.digest(),
+            besides=write_html,
         )
         if self.config.cache:
             trim_cache(self.config.cache, self.config.cache_mb << 20)

@@ -5,7 +5,11 @@ from reports.report.audits import Accepted, AcceptedShare, JudgeAudit
 from reports.report.build import GROUPS
 from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
 from reports.report.files import (
+    REPORT,
+    Draft,
+    QuestionFiles,
     QuestionScores,
+    Retrieved,
     baseline_of,
     check_baseline,
     find_baseline,
@@ -24,17 +28,21 @@ from reports.report.thresholds import Scope, Threshold, check_thresholds, parse_
 
 __all__ = [
     "GROUPS",
+    "REPORT",
     "Accepted",
     "AcceptedShare",
     "CheckVerdict",
     "Checked",
+    "Draft",
     "Gate",
     "JudgeAudit",
     "Meter",
     "Prices",
+    "QuestionFiles",
     "QuestionScores",
     "Report",
     "Result",
+    "Retrieved",
     "Scope",
     "Spending",
     "Threshold",

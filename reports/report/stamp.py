@@ -16,6 +16,8 @@ import vocabulary
 from reports.store import read_versions
 
 STAMP = ".report.stamp"
+_STAMPED = {".json", ".jsonl", ".html"}
+_CODE = {".py", ".j2", ".css", ".js"}
 
 
 def source_of(parts: Iterable[object]) -> str:
@@ -28,7 +30,11 @@ def source_of(parts: Iterable[object]) -> str:
 
 def stamp_of(folder: Path, source: str) -> str:
     """The stamp of the files that lie in a run's `folder`, made from `source`."""
-    files = {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json*"))}
+    files = {
+        path.name: (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.iterdir())
+        if path.suffix in _STAMPED
+    }
     return json.dumps({"source": source, "files": files})
 
 
@@ -45,6 +51,7 @@ def _code() -> bytes:
     hashed = blake2b()
     for package in (reports, vocabulary):
         for folder in package.__path__:
-            for path in sorted(Path(folder).rglob("*.py")):
-                hashed.update(path.read_bytes())
+            for path in sorted(Path(folder).rglob("*.*")):
+                if path.suffix in _CODE:
+                    hashed.update(path.read_bytes())
     return hashed.digest()

@@ -51,7 +51,7 @@ def test_a_page_allows_its_own_style_and_nothing_else(tmp_path: Path) -> None:
     page = render(template, text="<i>")
     style = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
-    assert f"content=\"default-src 'none'; style-src 'sha256-{digest}'; img-src data:\"" in page
+    assert f"content=\"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; " in page
     assert "&lt;i&gt;" in page
     with pytest.raises(jinja2.UndefinedError):
         render(template)

@@ -11,7 +11,8 @@ import pytest
 from bench.plugin.outcomes import CARRIER, TestOutcome, outcome_of
 from bench.plugin.terminal.last_line import show_last_line
 from bench.plugin.terminal.width import folded, terminal_width
-from reports.report import Gate, Report, gate_lines
+from reports.html import PAGE
+from reports.report import REPORT, Gate, Report, gate_lines
 from reports.show import grid, one_line, result_lines, short_story, warning_lines
 from reports.store import QuestionRecord
 from vocabulary import runs_dir_option
@@ -139,7 +140,7 @@ class Closing:
         if self.report and self.folder:
             if self.report.gate:
                 show_gate(terminal, self.report.gate)
-            terminal.write_line(f"report: {_from_here(self.folder / 'report.json')}")
+            terminal.write_line(f"report: {_from_here(self.folder / PAGE)} and {REPORT}")
         if self.go_on:
             terminal.write_line(self.go_on, bold=True)
         if self.failure:

@@ -61,11 +61,13 @@ def write_run(
     max_errors: int | None = None,
     unmeasured: Mapping[str, str] = MappingProxyType({}),
     state: str | None = None,
+    besides: Callable[[Path, Report], object] | None = None,
 ) -> Report:
     """Build the report of `run` and write all its files into `folder`, reading each iterable once.
 
     With `state`, a hash of all that `questions` and `containers` are read from, files that were made from the same are
-    left as they are, and the report is the one that lies there.
+    left as they are, and the report is the one that lies there. `besides` writes what else belongs to them, once they
+    are there.
 
     Audits of its judges that were attached before stay attached; what the conformance kit found out about its providers
     is read from beside the folder.
@@ -87,6 +89,8 @@ def write_run(
         )
         report = report.with_audits(audits).with_conformance(conformance)
     write_report(folder, report)
+    if besides is not None:
+        besides(folder, report)
     if state is not None:
         with Draft(folder / STAMP) as draft:
             draft.write(stamp_of(folder, source))
