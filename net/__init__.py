@@ -13,7 +13,7 @@ from net.failures import (
 )
 from net.foreign import Border
 from net.http import open_client, open_sdk_client
-from net.ledger import Ledger, settle_calls, suspect_calls_of
+from net.ledger import Ledger, calls_in_flight, settle_calls, suspect_calls_of
 from net.limits import Limiter
 from net.outages import Outage, paused_services
 from net.rest import Query, R, Reply, Service
@@ -33,6 +33,7 @@ __all__ = [
     "Reply",
     "Service",
     "Services",
+    "calls_in_flight",
     "check_address",
     "excerpt",
     "failure",

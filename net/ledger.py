@@ -10,7 +10,7 @@ import json
 import mmap
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -144,6 +144,16 @@ def settle_calls(folder: Path) -> None:
             _settle(folder, path)
             died.unlink()
         path.unlink(missing_ok=True)
+
+
+def calls_in_flight(folder: Path) -> int:
+    """How many calls are in flight over all processes that note theirs in `folder`."""
+    noted = 0
+    for path in folder.glob(f"*{_CALLS}"):
+        with suppress(FileNotFoundError):  # its process has ended in this moment
+            stored = path.read_bytes()
+            noted += sum(stored[start : start + _SIZE] != _NOTHING for start in range(0, len(stored), _SIZE))
+    return noted
 
 
 def _settle(folder: Path, path: Path) -> bool:

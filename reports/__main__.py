@@ -12,7 +12,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from reports.cli import Parents, add_comparing_commands, add_page_commands, add_run_commands, add_share_commands
+from reports.cli import (
+    Parents,
+    add_comparing_commands,
+    add_page_commands,
+    add_run_commands,
+    add_serve_command,
+    add_share_commands,
+)
 from vocabulary import MemoryBenchError, OneLineParser
 
 
@@ -48,6 +55,7 @@ def _argument_parser() -> argparse.ArgumentParser:
     add_comparing_commands(commands, parents)
     add_share_commands(commands, parents)
     add_page_commands(commands, parents)
+    add_serve_command(commands, parents)
     return parser
 
 

@@ -74,7 +74,7 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
         or {"clear", "export", "compare", "baseline", "--baseline", "RUN"} & set(words)
         or {"board", "bundle", "verify"} & set(words)
     ),
-    "a signal to end": lambda words: words[2:4] == ["tuner", "serve"],  # tests/tuner/service
+    "a signal to end": lambda words: words[3:4] == ["serve"],  # tests/tuner/service, tests/reports/serve
     "nothing, and a test of its subject runs it": lambda words: shlex.join(words) in ELSEWHERE,
     "a name in place of its capitals": lambda words: {"NAME", "DIR", "…", "list|describe|download"} & set(words),
 }

@@ -4,6 +4,7 @@ from reports.cli.comparing import add_comparing_commands
 from reports.cli.pages import add_page_commands
 from reports.cli.parents import Parents, count
 from reports.cli.runs import add_run_commands
+from reports.cli.serving import add_serve_command
 from reports.cli.sharing import add_share_commands
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "add_comparing_commands",
     "add_page_commands",
     "add_run_commands",
+    "add_serve_command",
     "add_share_commands",
     "count",
 ]

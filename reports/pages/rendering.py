@@ -6,9 +6,14 @@ import base64
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vocabulary import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = _TEMPLATES / "page.css"
@@ -21,10 +26,19 @@ def render(template: Path, *, styles: Sequence[Path] = (), scripts: Sequence[Pat
     `jinja2.UndefinedError`. The page allows its own style sheet, to which `styles` are added, its own script, which is
     all `scripts` in their order, and nothing else: no request. The block ``data`` stands before the script.
     """
+    style, script = (
+        "".join(file.read_text(encoding="utf-8") for file in files) for files in ((_STYLE, *styles), scripts)
+    )
+    page = _environment(template.parent).get_template(template.name)
+    return page.render(style=style, script=script, **values)
+
+
+@cache  # compiling a template takes longer than rendering it
+def _environment(folder: Path) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
-        loader=FileSystemLoader([template.parent, _TEMPLATES]),
+        loader=FileSystemLoader([folder, _TEMPLATES]),
         autoescape=select_autoescape(("html", "j2")),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -32,10 +46,7 @@ def render(template: Path, *, styles: Sequence[Path] = (), scripts: Sequence[Pat
         finalize=_visible,
     )
     environment.filters["digest"] = _digest
-    style, script = (
-        "".join(file.read_text(encoding="utf-8") for file in files) for files in ((_STYLE, *styles), scripts)
-    )
-    return environment.get_template(template.name).render(style=style, script=script, **values)
+    return environment
 
 
 def write_page(file: Path, text: str) -> None:

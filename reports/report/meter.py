@@ -16,15 +16,16 @@ from vocabulary import ConfigurationError, RecordError
 
 _EVERY_SECONDS = 1.0
 _SHARE_OF_TIME = 0.05
-"""Reading a large checkpoint takes long: reading has at most this share of the time, counted in seconds of CPU."""
+"""Reading a large checkpoint takes long: the most that a run spends on it, counted in seconds of CPU."""
 
 
 class Meter:
-    """Adds up the usage that a checkpoint holds, at most once a second."""
+    """Adds up the usage that a checkpoint holds, at most once a second, and in no more than a `share` of the time."""
 
-    def __init__(self, checkpoint: Checkpoint, run: RunRecord) -> None:
+    def __init__(self, checkpoint: Checkpoint, run: RunRecord, share: float = _SHARE_OF_TIME) -> None:
         self._checkpoint = checkpoint
         self._run = run
+        self._share = share
         self._prices = Prices(run.started)
         self._usd: Decimal | None = Decimal(0)
         self._next = 0.0
@@ -35,7 +36,7 @@ class Meter:
             began = time.thread_time()  # a busy machine makes a short read look long
             self._usd = self.look()
             took = time.thread_time() - began
-            self._next = time.monotonic() + max(_EVERY_SECONDS, took / _SHARE_OF_TIME)
+            self._next = time.monotonic() + max(_EVERY_SECONDS, took / self._share)
         return self._usd
 
     def shown(self) -> str:

@@ -1,7 +1,7 @@
 """Runs as people read them on a terminal: the closing table, stories of questions, listings."""
 
 from reports.show.grid import grid
-from reports.show.listing import Overview, Wanted, clock, failed_questions, failures, overview
+from reports.show.listing import Overview, Wanted, clock, failed_questions, failures, overview, run_state
 from reports.show.story import example_row, full_story, one_line, short_story
 from reports.show.summary import closing_table, result_lines, warning_lines
 
@@ -18,6 +18,7 @@ __all__ = [
     "one_line",
     "overview",
     "result_lines",
+    "run_state",
     "short_story",
     "warning_lines",
 ]

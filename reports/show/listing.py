@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,14 +98,14 @@ def overview(runs_dir: Path, run_id: str) -> Overview:
 
     Raises `ConfigurationError` if there is no such run, `CheckpointError` if it cannot be read.
     """
-    checkpoint = open_run(runs_dir, run_id)
+    checkpoint = open_run(runs_dir, run_id, read_only=True)
     try:
         run = read_run(checkpoint)
         invocations = tuple(read_invocations(checkpoint))
         complete = read_progress(checkpoint, run.until).finished
         return Overview(
             run=run,
-            state=_state(run, invocations, running=is_locked(runs_dir / run_id), complete=complete),
+            state=run_state(run.finished, invocations, running=is_locked(runs_dir / run_id), complete=complete),
             pairs=tuple(_pairs(checkpoint, run)),
             faults=tuple(_faults(checkpoint)),
             invocations=invocations,
@@ -163,11 +163,12 @@ def _known(kind: str, name: str | None, known: Collection[str]) -> None:
     raise ConfigurationError(f"there is no {kind} {name!r} in this run.{guess}{listed}")
 
 
-def _state(run: RunRecord, invocations: tuple[Invocation, ...], *, running: bool, complete: bool) -> str:
+def run_state(finished: object, invocations: Sequence[Invocation], *, running: bool, complete: bool = True) -> str:
+    """The state of a run, by when it was `finished` and whether a process is at work on it; see `Overview`."""
     under_way = bool(invocations) and invocations[-1].ended is None
     if running and under_way:
         return "running"
-    if run.finished is not None and complete:
+    if finished is not None and complete:
         return "finished"
     return "killed" if under_way else "unfinished"
 

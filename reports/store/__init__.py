@@ -5,7 +5,7 @@ from reports.store.checkpoint import Checkpoint
 from reports.store.clearing import containers_to_clear, mark_cleared
 from reports.store.leases import HEARTBEAT_SECONDS, ClaimState, Leases
 from reports.store.notes import read_request_forms, save_note
-from reports.store.places import list_runs, newest_run, open_run, replace_file, write_place
+from reports.store.places import list_runs, newest_run, open_run, read_only_engine, replace_file, write_place
 from reports.store.records import (
     AnswererRecord,
     BenchmarkRecord,
@@ -108,6 +108,7 @@ __all__ = [
     "open_run",
     "read_git",
     "read_invocations",
+    "read_only_engine",
     "read_progress",
     "read_request_forms",
     "read_run",

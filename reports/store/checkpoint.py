@@ -50,10 +50,10 @@ class Checkpoint:
     `CheckpointError` if the database fails; a connection that is lost is opened again for up to `patience` seconds.
     """
 
-    def __init__(self, url: str, run_id: str, *, patience: float = 0.0) -> None:
+    def __init__(self, url: str, run_id: str, *, patience: float = 0.0, engine: Engine | None = None) -> None:
         self.url = url
         self.run_id = run_id
-        self.engine: Engine = tables.connect(url)
+        self.engine: Engine = engine or tables.connect(url)
         self.reconnecting = Reconnecting(patience)
         self.writer = Writer(self.engine, self.reconnecting)
         self._lock: int | None = None

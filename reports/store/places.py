@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import closing
+import sqlite3
+from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
@@ -15,6 +20,7 @@ from vocabulary import CheckpointError, ConfigurationError
 _CHECKPOINT = "checkpoint.sqlite"
 _PLACE = "run.json"
 _URL_VARIABLE = "MEMORYBENCH_CHECKPOINT_URL"
+_BUSY_SECONDS = 5
 
 
 def write_place(folder: Path, run_id: str, url: str) -> None:
@@ -34,27 +40,53 @@ def replace_file(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)  # where the disk is full, for one
 
 
-def open_run(runs_dir: Path, run_id: str) -> Checkpoint:
+def open_run(runs_dir: Path, run_id: str, *, read_only: bool = False) -> Checkpoint:
     """A run that is there; raises `ConfigurationError` if it is not.
 
     The password of its database is that of MEMORYBENCH_CHECKPOINT_URL if that names the same database; else libpq takes
-    it from PGPASSWORD or ~/.pgpass.
+    it from PGPASSWORD or ~/.pgpass. What is opened `read_only` changes no file and takes no lock from who writes.
     """
     path = runs_dir / run_id / _CHECKPOINT
-    if path.is_file():
-        return Checkpoint(tables.sqlite_url(path), run_id)
     place = runs_dir / run_id / _PLACE
-    if not place.is_file():
+    if path.is_file():
+        url = tables.sqlite_url(path)
+    elif place.is_file():
+        url = tables.same_database(_read_place(place), [os.environ.get(_URL_VARIABLE)])
+    else:
         there = ", ".join(list_runs(runs_dir)[-5:]) or "none"
         raise ConfigurationError(f"there is no run {run_id!r} in {runs_dir}. The latest there: {there}.")
-    return Checkpoint(tables.same_database(_read_place(place), [os.environ.get(_URL_VARIABLE)]), run_id)
+    return Checkpoint(url, run_id, engine=read_only_engine(url) if read_only else None)
+
+
+@lru_cache(maxsize=256)  # an engine keeps the statements that it has compiled, which takes longer than most reads
+def read_only_engine(url: str) -> sa.Engine:
+    """An engine that cannot write; raises `CheckpointError` if there is none for `url`."""
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            path = Path(parsed.database)
+            # connections that stay open would keep the last writer from clearing the write-ahead log away
+            return sa.create_engine("sqlite://", creator=lambda: _read_sqlite(path), poolclass=sa.NullPool)
+        reads = {"postgresql_readonly": True}
+        return sa.create_engine(url, execution_options=reads, connect_args={"connect_timeout": 10})
+    except (ImportError, ValueError, TypeError, sa.exc.SQLAlchemyError) as error:
+        raise tables.failure(url, "opened", error) from error
+
+
+def _read_sqlite(path: Path) -> sqlite3.Connection:
+    # a read-only connection to a database without a log would leave an empty one behind, unless it takes no locks
+    at_rest = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    address = f"file:{quote(str(path.absolute()))}?mode=ro{at_rest}"
+    return sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
 
 
 def list_runs(runs_dir: Path) -> list[str]:
     """The ids of the runs in a folder, oldest first."""
-    begun = {
-        path.parent.name: path.stat().st_ctime for name in (_PLACE, _CHECKPOINT) for path in runs_dir.glob(f"*/{name}")
-    }
+    begun: dict[str, float] = {}
+    for name in (_PLACE, _CHECKPOINT):
+        for path in runs_dir.glob(f"*/{name}"):
+            with suppress(FileNotFoundError):  # removed in this moment
+                begun[path.parent.name] = path.stat().st_ctime
     return sorted(begun, key=begun.__getitem__)
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
 import json
 import math
-import re
 import secrets
 import time
 from collections import OrderedDict
@@ -16,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
-from vocabulary import ConfigurationError
+from net.serving import credentials, is_own_origin, names_this_machine, token_hash
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,7 +24,6 @@ OPEN = ("/health", "/ready")
 """What needs no token."""
 
 _READS = ("GET", "HEAD")
-_LEAST_CHARACTERS = 16
 _MOST_BYTES = 2**20
 _REMEMBERED = 10_000
 
@@ -124,7 +119,7 @@ class Guard:
         if path in OPEN and reads:
             return None
         host = scope["client"][0] if scope.get("client") else ""
-        token, is_bearer = _credentials(headers.get("authorization", ""))
+        token, is_bearer = credentials(headers.get("authorization", ""))
         access = self._tokens.access(token) if self._tokens else _of_this_machine(headers, reads)
         client = sha256(token.encode()).hexdigest() if self._tokens and access else host
         if wait := self._bucket.wait(client):
@@ -145,39 +140,11 @@ class Guard:
 
 
 def _hash(token: str) -> bytes:
-    if found := re.fullmatch(r"sha256:([0-9a-fA-F]{64})", token):
-        return bytes.fromhex(found[1])
-    if len(token) < _LEAST_CHARACTERS:
-        raise ConfigurationError(
-            f"{READ_TOKENS}, {WRITE_TOKENS}: a token has at least {_LEAST_CHARACTERS} characters. Make one: "
-            "python -c 'import secrets; print(secrets.token_urlsafe())'"
-        )
-    return sha256(token.encode()).digest()
-
-
-def _credentials(header: str) -> tuple[str, bool]:
-    """The token of an Authorization header, and whether it came as Bearer: browsers give it as a password (Basic)."""
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2], False
-        except (binascii.Error, UnicodeDecodeError):
-            return "", False
-    return (rest.strip(), True) if scheme.lower() == "bearer" else ("", False)
+    return token_hash(token, f"{READ_TOKENS}, {WRITE_TOKENS}")
 
 
 def _of_this_machine(headers: Mapping[str, str], reads: bool) -> Access | None:
     """Anything, unless a web page is behind it: one of another origin, or one that gave this machine a name."""
-    host = headers.get("host", "")
-    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-    if not is_loopback(name.strip("[]")):
+    if not names_this_machine(headers):
         return None
-    return None if not reads and headers.get("origin", f"http://{host}") != f"http://{host}" else "write"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return None if not reads and not is_own_origin(headers, "http") else "write"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 
 import uvicorn
 
+from net.serving import address_of, is_loopback, listen, run_server
 from reports.store import without_password
 from tuner.service.app import build_app
-from tuner.service.guard import WRITE_TOKENS, Tokens, is_loopback
+from tuner.service.guard import WRITE_TOKENS, Tokens
 from tuner.service.studies import Studies
 from vocabulary import ConfigurationError
 
@@ -33,22 +33,11 @@ def serve(storage: str, host: str, port: int, *, rate: float, dashboard: bool, n
         raise ConfigurationError("--rate is requests a second, and 0 no limit.")
     if dashboard and not (find_spec("optuna_dashboard") and find_spec("a2wsgi")):
         raise ConfigurationError("--dashboard needs the extra dashboard: pip install 'memorybench[dashboard]'")
-    with contextlib.closing(_listening(host, port)) as listening, contextlib.closing(Studies(storage)) as studies:
+    with contextlib.closing(listen(host, port)) as listening, contextlib.closing(Studies(storage)) as studies:
         app = build_app(studies, tokens, rate=rate, dashboard=dashboard)
         server = uvicorn.Server(
             uvicorn.Config(app, server_header=False, proxy_headers=False, timeout_graceful_shutdown=10)
         )
-        place, number, *_ = listening.getsockname()
-        shown = f"[{place}]" if ":" in place else place
         name = without_password(storage) if "//" in storage else storage
-        note(f"serving {name} on http://{shown}:{number}; its routes: /v1/docs")
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=512)
-    except (OSError, OverflowError) as error:
-        raise ConfigurationError(f"--host {host} --port {port} cannot be listened to: {error}.") from error
+        note(f"serving {name} on {address_of(listening)}; its routes: /v1/docs")
+        run_server(server, listening)

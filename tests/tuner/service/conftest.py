@@ -21,13 +21,13 @@ pytest.importorskip("optuna", reason="the service needs the extra tuner: pip ins
 
 import uvicorn
 
+from net.serving import listen
 from tests.processes import PIPE, STDOUT, Process
 from tests.reports.store.postgres_server import PostgresServer
 from tests.repository import ROOT
 from tuner.service import ObjectiveSpec, ParameterSpec, StudySpec, TunerClient
 from tuner.service.app import build_app
 from tuner.service.guard import READ_TOKENS, WRITE_TOKENS, Tokens
-from tuner.service.serving import _listening
 from tuner.service.studies import Studies
 from tuner.storage import quiet
 
@@ -61,7 +61,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 def serving(storage: str, tokens: Tokens | None = None, rate: float = 0) -> Iterator[str]:
     """The address of a service in a thread of this process."""
     quiet()
-    with contextlib.closing(_listening("127.0.0.1", 0)) as listening, contextlib.closing(Studies(storage)) as studies:
+    with contextlib.closing(listen("127.0.0.1", 0)) as listening, contextlib.closing(Studies(storage)) as studies:
         config = uvicorn.Config(build_app(studies, tokens or Tokens(), rate=rate), log_config=None, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

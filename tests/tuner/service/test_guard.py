@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from net.serving import is_loopback
 from tests.reports.store.postgres_server import PASSWORD
 from tests.tuner.service.conftest import READ, WRITE, Service, serving, spec, until
 from tuner.__main__ import main
 from tuner.service import TunerClient, TunerError, guard
-from tuner.service.guard import READ_TOKENS, WRITE_TOKENS, Bucket, Tokens, is_loopback
+from tuner.service.guard import READ_TOKENS, WRITE_TOKENS, Bucket, Tokens
 from vocabulary import ConfigurationError
 
 
