@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from typing import Any  # fields of a configuration
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from reports.store import is_gone, this_process
 from tuner.attributes import dead_of, paid_beside_trials
 from tuner.evaluation import TrialMetrics, TrialOptions, evaluate
 from tuner.objectives import is_time
@@ -123,7 +122,7 @@ def run_one(study: optuna.Study, settings: StudySettings, *, max_usd: float | No
     space = settings.parameters.without(dead_of(study))
     with _uninterrupted():  # a trial that names no worker is not known to be abandoned for a while
         trial = study.ask()
-        trial.set_user_attr(_WORKER, f"{socket.gethostname()}:{os.getpid()}")
+        trial.set_user_attr(_WORKER, this_process())
     try:
         with _beating(trial):
             values = _measured(study, trial, settings, space, max_usd)
@@ -169,22 +168,11 @@ def _continued(study: optuna.Study, trial: FrozenTrial) -> int:
 def _is_abandoned(trial: FrozenTrial, stale: float) -> bool:
     if lease := trial.user_attrs.get(LEASE):
         return time.time() >= float(lease["until"])
-    host, _, process = str(trial.user_attrs.get(_WORKER, "")).rpartition(":")
-    if host == socket.gethostname() and not _lives(int(process)):
+    if (worker := trial.user_attrs.get(_WORKER)) and is_gone(worker):
         return True
     started = trial.datetime_start.timestamp() if trial.datetime_start else time.time()
     last: float = max(started, trial.user_attrs.get(_BEAT, 0.0))
     return time.time() - last >= stale
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def give_back(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -2,9 +2,9 @@
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
-from reports.store.clearing import containers_to_clear, mark_cleared
-from reports.store.leases import HEARTBEAT_SECONDS, ClaimState, Leases
+from reports.store.leases import HEARTBEAT_SECONDS, ClaimState, Leases, containers_to_clear, mark_cleared
 from reports.store.notes import read_request_forms, save_note
+from reports.store.owners import is_gone, lives, this_process
 from reports.store.places import list_runs, newest_run, open_run, read_only_engine, replace_file, write_place
 from reports.store.records import (
     AnswererRecord,
@@ -95,8 +95,10 @@ __all__ = [
     "containers_to_clear",
     "each_once",
     "end_invocation",
+    "is_gone",
     "is_locked",
     "list_runs",
+    "lives",
     "majority",
     "mark_cleared",
     "mark_finished",
@@ -123,6 +125,7 @@ __all__ = [
     "shown",
     "sqlite_url",
     "tables",
+    "this_process",
     "verdicts",
     "vote_name",
     "without_password",

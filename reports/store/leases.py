@@ -7,20 +7,17 @@ updates require a current lease.
 
 from __future__ import annotations
 
-import os
-import socket
 import uuid
 from concurrent.futures import Future
 from enum import Enum
-from functools import cache
 from itertools import count
-from pathlib import Path
 from typing import Any, NamedTuple  # the columns of a row are known only when it is read
 
 import sqlalchemy as sa
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
+from reports.store.owners import is_gone, this_process
 from reports.store.records import StepError
 
 HEARTBEAT_SECONDS = 5.0
@@ -46,42 +43,9 @@ class Claim(NamedTuple):
     error: StepError | None = None
 
 
-@cache
-def _place() -> str:
-    """Where process numbers mean the same: a host, or one of the PID namespaces (as Docker's) that share its name."""
-    try:
-        namespace = Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:
-        namespace = 0
-    return f"{socket.gethostname()}/{namespace}"
-
-
-def _born(pid: int) -> str:
-    """Tells a process from a later one of the same number, where the system shows it (Linux); "" if it is dead."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if state in "ZX" else fields[18]  # a killed worker stays a zombie until its parent looks after it
-    except (OSError, IndexError, ValueError):
-        return ""
-
-
-def _new_owner() -> str:
-    pid = os.getpid()
-    return f"{_place()}:{pid}:{_born(pid)}:{uuid.uuid4().hex[:8]}"
-
-
 def _dead(owner: str, silent_seconds: float) -> bool:
-    place, pid, born, _which = owner.rsplit(":", 3)
-    if place == _place():
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass  # it lives, and is somebody else's
-        if born and born != _born(int(pid)):
-            return True
-    return silent_seconds > DEAD_AFTER_SECONDS
+    process, _, _which = owner.rpartition(":")
+    return is_gone(process) or silent_seconds > DEAD_AFTER_SECONDS
 
 
 class Leases:
@@ -92,7 +56,7 @@ class Leases:
         self._provider = provider
         self._benchmark = benchmark
         self._invocation = invocation
-        self._owner = _new_owner()
+        self._owner = f"{this_process()}:{uuid.uuid4().hex[:8]}"
         self._failures: dict[str, BaseException] = {}
         self._sessions: dict[str, list[dict[str, object]]] = {}
         # built once: making a statement costs more than executing it
@@ -246,3 +210,20 @@ class Leases:
 
     def _this(self, container: str, table: sa.Table = tables.containers) -> tuple[sa.ColumnElement[bool], ...]:
         return tuple(table.c[name] == value for name, value in self._key(container).items())
+
+
+def containers_to_clear(checkpoint: Checkpoint, provider: str) -> list[str]:
+    """The containers of `provider` that the run began and nobody has cleared since; not those of a step cache."""
+    columns = tables.containers.c
+    held = sa.select(columns.container).where(
+        columns.provider == provider, columns.state != tables.CLEARED, columns.owner != tables.SHARED
+    )
+    return [row.container for row in checkpoint.read(held.order_by(columns.container))]
+
+
+async def mark_cleared(checkpoint: Checkpoint, provider: str, container: str) -> None:
+    """Note that nothing is left in `container`."""
+    columns = tables.containers.c
+    mine = (columns.run_id == checkpoint.run_id, columns.provider == provider, columns.container == container)
+    statement = sa.update(tables.containers).where(*mine).values(state=tables.CLEARED)
+    await checkpoint.written(lambda connection: connection.execute(statement))

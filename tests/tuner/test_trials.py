@@ -6,13 +6,14 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tests.processes import run
+from tests.processes import PIPE, Process, run
 from tests.repository import ROOT
 from tests.tuner.conftest import Tuner
 from tuner import trials
@@ -34,7 +35,7 @@ from tuner.trials import RUN, take_up_abandoned
 
 study, _ = load_study("s", open_storage(sys.argv[1]))
 trial = study.ask()
-trial.set_user_attr("worker", "another-host:1")
+trial.set_user_attr("worker", "another-host/1:1:1")
 trial.set_user_attr(RUN, "s-0000")
 propose, end, calls = study.enqueue_trial, study.tell, []
 
@@ -50,6 +51,21 @@ study.enqueue_trial, study.tell = second_kills(propose), second_kills(end)
 take_up_abandoned(study, stale=0)
 """
 """Takes up a trial that is given up, and is killed before the second of the two things that this takes."""
+
+
+def test_a_killed_worker_that_its_parent_has_not_looked_after_is_gone(tmp_path: Path) -> None:
+    study = create_study(SETTINGS, open_storage(f"journal:{tmp_path / 'studies.journal'}"))
+    asks = "import sys; from reports.store import this_process; print(this_process(), flush=True); sys.stdin.read()"
+    worker = Process([sys.executable, "-c", asks], stdin=PIPE, stdout=PIPE, cwd=ROOT)
+    assert worker.stdout is not None
+    study.ask().set_user_attr("worker", worker.stdout.readline().strip())
+    assert take_up_abandoned(study) == 0
+    worker.kill()  # and nobody waits for it
+    end = time.monotonic() + 30
+    while not take_up_abandoned(study):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    worker.communicate()
 
 
 def test_a_trial_is_not_lost_if_its_worker_is_killed_while_it_is_given_back(tmp_path: Path) -> None:

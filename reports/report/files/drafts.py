@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 from pydantic import BaseModel, JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from reports.store import lives
 from vocabulary import CheckpointError
 
 
@@ -21,16 +22,8 @@ def remove_drafts(folder: Path) -> None:
     """Remove the drafts of processes that were killed."""
     for draft in folder.glob(".*.tmp"):
         process = draft.name.split(".")[-2]
-        if process.isdecimal() and not _is_alive(int(process)):
+        if process.isdecimal() and not lives(int(process)):
             draft.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return error.errno != errno.ESRCH
-    return True
 
 
 class Draft:
