@@ -102,6 +102,18 @@ class BenchmarkConfig(BaseModel):
         default=(), description="a gate NAME=VALUE, such as accuracy=0.65, accuracy.low=0.6 or recall@10=0.6"
     )
     max_errors: int | None = Field(default=None, ge=0, description="how many questions may end in an error at a gate")
+    baseline: str | None = Field(
+        default=None, description="hold the run against this one: a run, its folder or report.json, a baseline file"
+    )
+    no_worse: tuple[str, ...] = Field(
+        default=(), description="a gate METRIC: not shown to be worse than in the --baseline, such as accuracy"
+    )
+    max_drop: tuple[str, ...] = Field(
+        default=(), description="a gate METRIC=VALUE: how much less than in the --baseline, such as accuracy=0.02"
+    )
+    max_rise: tuple[str, ...] = Field(
+        default=(), description="a gate METRIC=VALUE or VALUE%: how much more, such as p95.search_ms=20%"
+    )
     max_usd: float | None = Field(
         default=None, gt=0, description="stop when the models have cost so many US dollars; inf is no limit"
     )

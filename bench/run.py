@@ -95,7 +95,9 @@ def run_benchmark(
         for provider in dict.fromkeys(config.provider)
         for case in benchmark.cases
     ]
-    session.check_gate([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
+    session.gating.check([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
+    ids = {one.benchmark.name: [case.id for case in one.cases] for one in opened}
+    session.gating.check_baseline(opened, ids, session.participants)
     session.preflight()
     checkpoint = session.open()
     session.compare_code(checkpoint)

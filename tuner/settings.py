@@ -100,9 +100,9 @@ def record_of(space: Space) -> tuple[dict[str, Any], ...]:
 
 def shared_config(config: BenchmarkConfig) -> dict[str, Any]:
     """What of `config` a study keeps: all but what names a single run."""
-    return config.model_dump(
-        mode="json", exclude={"run_id", "part", "part_seed", "fail_under", "max_errors", "max_usd", "cache", "cache_mb"}
-    )
+    gate = {"fail_under", "max_errors", "baseline", "no_worse", "max_drop", "max_rise"}
+    single = {"run_id", "part", "part_seed", "max_usd", "cache", "cache_mb"}
+    return config.model_dump(mode="json", exclude=gate | single)
 
 
 def _parameter(record: dict[str, Any]) -> Parameter:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.base import Benchmark
 from bench.cache import StepCache, trim_cache
 from bench.config import SELECTION_FIELDS, BenchmarkConfig
+from bench.pipeline.gating import Gating, with_lasting_baseline
 from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
@@ -22,7 +22,7 @@ from bench.pipeline.selection import OpenBenchmark, check_types, describe_select
 from llms.clients import forget_batches
 from net import settle_calls
 from reports.html import write_html
-from reports.report import Gate, Report, Scope, Threshold, check_thresholds, evaluate, parse_threshold, write_run
+from reports.report import Report, write_run
 from reports.store import (
     VERSION,
     Checkpoint,
@@ -45,7 +45,7 @@ from reports.store import (
     sqlite_url,
     write_place,
 )
-from vocabulary import CheckpointError, ConfigurationError, Gold
+from vocabulary import CheckpointError, ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -79,7 +79,8 @@ class RunSession:
             self.config = self.config.model_copy(update={"cache": None})  # all of it is to be done again
         self.run_id = check_run_id(self.run_id or self.config.run_id or new_run_id())
         self.participants = Participants.of(self.config, self.folder)
-        self.thresholds: list[Threshold] = [parse_threshold(text) for text in self.config.fail_under]
+        self.config = with_lasting_baseline(self.config)
+        self.gating = Gating(self.config, self.run_id)
         check_types(self.config, known_types())
         if self.config.retry_from and not self.exists:
             raise ConfigurationError(
@@ -214,14 +215,6 @@ class RunSession:
             )
         )
 
-    def check_gate(self, benchmarks: Iterable[type[Benchmark]], golds: Iterable[Gold]) -> None:
-        """Make sure that a run over questions of `benchmarks` with these `golds` gives a value for each threshold.
-
-        Raises `ConfigurationError` otherwise.
-        """
-        f1 = [f"f1.{benchmark.official_f1}" for benchmark in benchmarks]
-        check_thresholds(self.thresholds, Scope.of(golds, f1, self.config.until, self.config.top_k))
-
     def finish(self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] = _NONE) -> Report:
         """Write down that this work is over, and the report of all that the run knows.
 
@@ -236,8 +229,9 @@ class RunSession:
             read_run(checkpoint),
             checkpoint.settled_records(),
             checkpoint.container_records(),
-            thresholds=self.thresholds,
+            thresholds=self.gating.thresholds,
             max_errors=self.config.max_errors,
+            against=self.gating.against,
             unmeasured=unmeasured,
             state=checkpoint.digest(),
             besides=write_html,
@@ -245,14 +239,6 @@ class RunSession:
         if self.config.cache:
             trim_cache(self.config.cache, self.config.cache_mb << 20)
         return report
-
-    def gate_without_run(self, unmeasured: Mapping[str, str]) -> Gate | None:
-        """The gate where no question could be asked; None if there are no thresholds."""
-        if not self.thresholds:
-            return None
-        return evaluate(
-            (), self.thresholds, self.config.max_errors, finished=True, second_look=False, unmeasured=unmeasured
-        )
 
     def compare_code(self, checkpoint: Checkpoint) -> None:
         """Record what code is not the same as when the run was begun: the report warns of it."""

@@ -133,13 +133,17 @@ class Collecting:
 
     def _check_gate(self, requested: list[SelectedQuestion], stand_ins: list[StandIn]) -> None:
         session = self._state.session
-        if not (session.thresholds and (requested or stand_ins)):
+        if not (session.gating.asks and (requested or stand_ins)):
             return
         golds = [question.case.gold for question in requested]
         unread = [gold for stand_in in stand_ins for gold in stand_in.golds(session.config)]
-        names = {question.case.benchmark for question in requested}
-        opened = [type(self._state.benchmarks[name].benchmark) for name in names]
-        session.check_gate([*opened, *(stand_in.benchmark for stand_in in stand_ins)], [*golds, *unread])
+        ids: dict[str, list[str]] = {}
+        for question in requested:
+            ids.setdefault(question.case.benchmark, []).append(question.case.id)
+        opened = [self._state.benchmarks[name] for name in ids]
+        asked = [type(one.benchmark) for one in opened]
+        session.gating.check([*asked, *(stand_in.benchmark for stand_in in stand_ins)], [*golds, *unread])
+        session.gating.check_baseline(opened, ids, session.participants)
 
     def _leave_out(self, items: list[pytest.Item]) -> None:
         """Leave out what ``--lf`` need not ask."""

@@ -224,7 +224,7 @@ class Reporting:
         idle = state.is_worker or state.collects_only or state.refused or session.exitstatus not in open_statuses
         if idle or not (missing or about_benchmarks(state.config)):
             return
-        self._gate = state.session.gate_without_run(missing)
+        self._gate = state.session.gating.without_run(missing)
         session.exitstatus = self._exit_status.decide(session, self._gate)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -39,7 +39,7 @@ _FOLDER, _FILE = "memorybench", "run.json"
 _FORGOTTEN = {"retry_from", "run_id"}
 _STOCK = ("lfplugin", "lfplugin-collwrapper")
 """What pytest's own ``--lf`` consists of."""
-_GATE = {"fail_under", "max_errors"}
+_GATE = {"fail_under", "max_errors", "baseline", "no_worse", "max_drop", "max_rise"}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from reports.differences import Difference
 from reports.pages import Bar, Bars, render
 
 _TEMPLATE = Path(__file__).parent / "comparison.html.j2"
+_STYLE = Path(__file__).parent / "comparison.css"
 _KINDS = {"better": "better", "worse": "worse"}
 
 
@@ -18,6 +19,7 @@ def comparison_page(comparisons: Comparisons) -> str:
     """The page, as HTML."""
     return render(
         _TEMPLATE,
+        styles=[_STYLE],
         comparisons=comparisons.comparisons,
         not_compared=comparisons.not_compared,
         headline=headline,

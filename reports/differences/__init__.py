@@ -12,7 +12,7 @@ from reports.differences.baseline import (
 )
 from reports.differences.difference import Difference, Pair, compare_figure, lower_is_better
 from reports.differences.marks import Marks, mark, times_of
-from reports.differences.origins import Changed, barriers_between, changes_between
+from reports.differences.origins import Changed, barriers_between, changes_between, judges_text
 
 __all__ = [
     "Baseline",
@@ -27,6 +27,7 @@ __all__ = [
     "baseline_text",
     "changes_between",
     "compare_figure",
+    "judges_text",
     "lower_is_better",
     "mark",
     "marks_by_question",

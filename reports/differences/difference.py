@@ -141,19 +141,24 @@ def _difference(
     return Difference(
         figure=figure, n=len(pairs), clusters=clusters, first=first, second=second, change=change, ci95=interval,
         bootstrap95=bootstrap, only_first=only_first, only_second=only_second, p_value=p_value, verdict=verdict,
-        detectable=_detectable(interval) if enough else None, repeats=repeats, noise=noise, method=method,
+        detectable=_detectable(figure, interval, len(pairs)) if enough else None,
+        repeats=repeats, noise=noise, method=method,
     )  # fmt: skip
 
 
-def _detectable(interval: tuple[float, float] | None) -> float | None:
+def _detectable(figure: str, interval: tuple[float, float] | None, n: int) -> float | None:
     """The change that is shown in 80 % of comparisons like this one.
 
     The multiplier of Bloom 1995, *Evaluation Review* 19: (quantile of the test + quantile of the power) standard
-    errors. The interval is (quantile of the test) wide to either side, of which 1.96 takes the least for granted.
+    errors. The observed interval gives the standard error, of which 1.96 takes the least for granted. A share that
+    changes by d has d of its questions change, which alone is a variance of about d / n, also where no question has
+    changed yet: d = k sqrt(se^2 + d / n) is solved for d.
     """
     if interval is None:
         return None
-    return (interval[1] - interval[0]) / 2 * (1 + _POWER / _Z)
+    error, factor = (interval[1] - interval[0]) / 2 / _Z, _Z + _POWER
+    own = 0.0 if lower_is_better(figure) else factor**2 / n
+    return (own + math.sqrt(own**2 + 4 * (factor * error) ** 2)) / 2
 
 
 def _noise(pairs: Sequence[Pair], side: int, repeats: int) -> float | None:

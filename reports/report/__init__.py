@@ -13,6 +13,7 @@ from reports.report.files import (
     baseline_of,
     check_baseline,
     find_baseline,
+    lasting_name,
     lines_schema,
     read_lines,
     read_scores,
@@ -20,17 +21,28 @@ from reports.report.files import (
     write_checked,
     write_run,
 )
-from reports.report.gate import evaluate, gate_lines
+from reports.report.gates import (
+    Against,
+    Relative,
+    Scope,
+    Threshold,
+    check_against,
+    check_thresholds,
+    evaluate,
+    gate_lines,
+    parse_relative,
+    parse_threshold,
+)
 from reports.report.meter import Meter, check_limit, uses_models
 from reports.report.model import Gate, Report, Result, report_schema
 from reports.report.prices import Prices, Spending, dollars, question_paid
-from reports.report.thresholds import Scope, Threshold, check_thresholds, parse_threshold
 
 __all__ = [
     "GROUPS",
     "REPORT",
     "Accepted",
     "AcceptedShare",
+    "Against",
     "CheckVerdict",
     "Checked",
     "Draft",
@@ -40,6 +52,7 @@ __all__ = [
     "Prices",
     "QuestionFiles",
     "QuestionScores",
+    "Relative",
     "Report",
     "Result",
     "Retrieved",
@@ -48,6 +61,7 @@ __all__ = [
     "Threshold",
     "attach_audit",
     "baseline_of",
+    "check_against",
     "check_baseline",
     "check_limit",
     "check_thresholds",
@@ -58,7 +72,9 @@ __all__ = [
     "gate_lines",
     "headline",
     "judged_by",
+    "lasting_name",
     "lines_schema",
+    "parse_relative",
     "parse_threshold",
     "question_paid",
     "read_checked",

@@ -27,7 +27,7 @@ from reports.metrics import (
     summarise,
 )
 from reports.report.cautions import clock_warnings_of, warnings_of
-from reports.report.gate import evaluate
+from reports.report.gates import Against, Threshold, evaluate
 from reports.report.judging import JudgingTally
 from reports.report.model import (
     AnsweringModelDetails,
@@ -41,7 +41,6 @@ from reports.report.model import (
 from reports.report.prices import Prices, Spending, question_paid, tokens
 from reports.report.sampled import sample_of
 from reports.report.tally import LEVELS, ContextTally, Digest, Tally, digest, is_replaced, step_latency
-from reports.report.thresholds import Threshold
 from reports.store import (
     BenchmarkRecord,
     ContainerRecord,
@@ -63,27 +62,34 @@ def build_report(
     thresholds: Sequence[Threshold] = (),
     max_errors: int | None = None,
     unmeasured: Mapping[str, str] = MappingProxyType({}),
+    against: Against | None = None,
 ) -> Report:
     """The report of `run` over all its selected questions, in the order of their selection.
 
-    Reads each iterable once, containers first. There is a gate if there are `thresholds` or `max_errors`; `unmeasured`
-    gives requested benchmarks without data, with the reason. Raises `CheckpointError` if a record belongs to no
-    provider and benchmark of the run.
+    Reads each iterable once, containers first. There is a gate if there are `thresholds` or `max_errors`, or if the run
+    is held `against` a baseline; `unmeasured` gives requested benchmarks without data, with the reason. Raises
+    `CheckpointError` if a record belongs to no provider and benchmark of the run.
     """
     prices = Prices(run.started)
     pairs = {(provider.name, benchmark.name): _Pair(run, provider, benchmark, prices)
              for benchmark in run.benchmarks for provider in run.providers}  # fmt: skip
     for container in containers:
         _pair_of(pairs, container.provider, container.benchmark).add_container(container)
-    for record in questions:
+    for record in against.watch(questions) if against else questions:
         _pair_of(pairs, record.provider, record.case.benchmark).add_question(record)
     asked = [pair for pair in pairs.values() if pair.all.outcomes]
     results = tuple(pair.result() for pair in asked)
     gate = None
-    if thresholds or max_errors is not None:
+    if thresholds or against or max_errors is not None:
         finished, second_look = run.finished is not None, run.second_look_at is not None
         gate = evaluate(
-            results, thresholds, max_errors, finished=finished, second_look=second_look, unmeasured=unmeasured
+            results,
+            thresholds,
+            max_errors,
+            finished=finished,
+            second_look=second_look,
+            unmeasured=unmeasured,
+            against=against,
         )
     return Report(run=_run(run), results=results, comparisons=tuple(_comparisons(run, asked)), gate=gate)
 

@@ -197,6 +197,44 @@ class Unmeasured(Block):
     reason: str
 
 
+class GateBaseline(Block):
+    """The run that this one is held against."""
+
+    run: str
+    commit: str | None
+
+
+class BaselineRow(Block):
+    """One rule about the baseline on one result. Clock fields for times: all but the first six."""
+
+    rule: Literal["no-worse", "max-drop", "max-rise"]
+    name: str
+    provider: str
+    benchmark: str
+    margin: float
+    """How much may be lost; 0 for no-worse. With `percent`, a share of the baseline's value."""
+    percent: bool
+    selected: int
+    """Questions of the result, or of the part that `name` is about."""
+    n: int = 0
+    """Those of them that the baseline has, with such a value on both sides."""
+    baseline: float | None = None
+    """Over these questions, not rounded, as `value`, which is this run's."""
+    value: float | None = None
+    change: float | None = None
+    """`value` minus `baseline`."""
+    ci95: tuple[float, float] | None = None
+    p_value: float | None = None
+    """Exact McNemar test; null where it does not apply."""
+    met: bool
+    """False only where the interval shows a loss beyond the margin, or nothing could be compared."""
+    catches: float | None = None
+    """The loss that 80 % of such runs would miss the gate for; null where none could."""
+    sensitive: bool = False
+    """Whether this sample can tell a loss of the margin from none."""
+    reason: str | None = None
+
+
 class Gate(Block):
     """Whether the run is good enough."""
 
@@ -206,6 +244,9 @@ class Gate(Block):
     thresholds: tuple[GateRow, ...]
     unmeasured: tuple[Unmeasured, ...] = ()
     """With any threshold, one of these is enough to miss the gate."""
+    baseline: GateBaseline | None = None
+    against: tuple[BaselineRow, ...] = ()
+    """What the run may lose against the baseline."""
     errors: int
     max_errors: int
 
@@ -254,6 +295,8 @@ CLOCK_KEYS = frozenset(
     {"started", "finished", "checked_at", "latency_ms", "waited_ms", "loop_lag_ms_p99", "clock_warnings"}
 )
 
+ROW_KEYS = ("rule", "name", "provider", "benchmark", "margin", "percent")
+
 
 def without_clock_fields(report: JsonValue) -> JsonValue:
     """A parsed report.json with its clock fields set to null: the same inputs give the same, whenever they are run."""
@@ -263,4 +306,6 @@ def without_clock_fields(report: JsonValue) -> JsonValue:
         return report
     if str(report.get("name")).endswith("_ms") and "threshold" in report:
         return {**report, "value": None, "met": None, "missed_by": None}
+    if str(report.get("name")).endswith("_ms") and "margin" in report:
+        return {name: value if name in ROW_KEYS else None for name, value in report.items()}
     return {key: None if key in CLOCK_KEYS else without_clock_fields(one) for key, one in report.items()}

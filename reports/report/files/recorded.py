@@ -38,6 +38,19 @@ def find_baseline(text: str, runs_dir: Path) -> Baseline:
     )
 
 
+def lasting_name(text: str, runs_dir: Path) -> str:
+    """What names the same as `text` later and from another folder: ``last`` is another run by then."""
+    if text == "last" and runs_dir.is_dir():
+        return newest_run(runs_dir)
+    whole, (name, slash, provider) = Path(text).expanduser(), text.rpartition("/")
+    if (runs_dir / text).exists() or (name and (runs_dir / name).exists()):
+        return text
+    if whole.exists():
+        return str(whole.absolute())
+    part = Path(name).expanduser()
+    return f"{part.absolute()}{slash}{provider}" if name and part.exists() else text
+
+
 def check_baseline(baseline: Baseline) -> None:
     """Make sure that runs may be held against `baseline`: it measured the whole of what it selected.
 

@@ -12,9 +12,9 @@ from reports.report.build import build_report
 from reports.report.conformance import Checked, conformance_of, conformance_path
 from reports.report.files.drafts import Draft, json_of, remove_drafts
 from reports.report.files.records import record_files
+from reports.report.gates import Against, Threshold
 from reports.report.model import Report
 from reports.report.stamp import STAMP, is_current, source_of, stamp_of
-from reports.report.thresholds import Threshold
 from reports.store import ContainerRecord, QuestionRecord, RunRecord
 from vocabulary import CheckpointError
 
@@ -60,6 +60,7 @@ def write_run(
     thresholds: Sequence[Threshold] = (),
     max_errors: int | None = None,
     unmeasured: Mapping[str, str] = MappingProxyType({}),
+    against: Against | None = None,
     state: str | None = None,
     besides: Callable[[Path, Report], object] | None = None,
 ) -> Report:
@@ -77,7 +78,7 @@ def write_run(
     remove_drafts(folder)
     audits, conformance = read_audits(folder), partial(conformance_of, folder.parent)
     source = source_of(
-        (state, run, thresholds, max_errors, dict(unmeasured), audits, [*map(conformance, run.providers)])
+        (state, run, thresholds, max_errors, dict(unmeasured), against, audits, [*map(conformance, run.providers)])
     )
     if state is not None and is_current(folder, source):
         return Report.model_validate_json((folder / REPORT).read_bytes())
@@ -85,7 +86,7 @@ def write_run(
     with record_files(folder, run, containers) as keep:
         kept = _handing_on(questions, keep)
         report = build_report(
-            run, kept, containers, thresholds=thresholds, max_errors=max_errors, unmeasured=unmeasured
+            run, kept, containers, thresholds=thresholds, max_errors=max_errors, unmeasured=unmeasured, against=against
         )
         report = report.with_audits(audits).with_conformance(conformance)
     write_report(folder, report)

@@ -43,7 +43,7 @@ def test_a_mean_is_compared_by_the_paired_interval() -> None:
     assert found.change == pytest.approx(change)
     assert found.ci95 == pytest.approx(interval)
     assert found.verdict == "worse", "a time that rises"
-    assert found.detectable == pytest.approx((interval[1] - interval[0]) / 2 * (1 + 0.841621 / 1.959964))
+    assert found.detectable == pytest.approx((interval[1] - interval[0]) / 2 * (1 + 0.841621 / 1.959964), rel=1e-5)
 
 
 def test_percentiles_have_a_bootstrap_interval_and_need_values_beyond_them() -> None:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from reports.report.build import build_report
+from reports.report.gates.thresholds import parse_threshold
 from reports.report.model import Report, report_schema, without_clock_fields
 from reports.report.prices import Prices
-from reports.report.thresholds import parse_threshold
 from reports.store.records import AnswererRecord, JudgeRecord, QuestionRecord, Step, StepError
 from tests.reports.made_records import (
     FINISHED,

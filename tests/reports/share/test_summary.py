@@ -9,7 +9,7 @@ import pytest
 from reports.__main__ import main
 from reports.report import read_report
 from reports.report.build import build_report
-from reports.report.thresholds import parse_threshold
+from reports.report.gates.thresholds import parse_threshold
 from reports.share.markdown import code, plain
 from reports.share.summary import job_summary
 from tests.reports.made_records import asked, case, container, failed, run

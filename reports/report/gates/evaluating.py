@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from reports.metrics import Breakdown, RetrievalLevels
-from reports.report.model import Gate, GateRow, Result, Unmeasured
-from reports.report.thresholds import F1_NAMES, TIMES, Threshold
+from reports.report.gates.against import Against
+from reports.report.gates.thresholds import F1_NAMES, TIMES, Threshold
+from reports.report.model import BaselineRow, Gate, GateRow, Result, Unmeasured
 
 ROUNDING = 1e-12
 """A mean of shares may miss its exact value by some last digits; a threshold is not missed for that."""
@@ -21,15 +22,17 @@ def evaluate(
     finished: bool,
     second_look: bool,
     unmeasured: Mapping[str, str] = MappingProxyType({}),
+    against: Against | None = None,
 ) -> Gate:
-    """Hold `results` against `thresholds`: each must be met by every result that it applies to.
+    """Hold `results` against `thresholds` and a baseline: each rule must be met by every result that it applies to.
 
     `max_errors` is how many errors the whole run may have; None is 0. A second look and an unfinished run are refused.
     Thresholds are missed if a requested benchmark measured nothing: `unmeasured` gives the reason by its name.
     """
-    lacking = unmeasured if thresholds else {}
+    lacking = unmeasured if thresholds or against else {}
     applied = thresholds if results or not lacking else ()
     rows = tuple(row for threshold in applied for row in _rows(threshold, results))
+    compared = against.rows(results) if against else ()
     errors = sum(result.questions.errors for result in results)
     allowed = max_errors or 0
     refused = None
@@ -37,11 +40,19 @@ def evaluate(
         refused = "a second look asks only what was wrong before; no gate can be satisfied by it"
     elif not finished:
         refused = "the run is not finished; continue it with --lf, then the gate can be judged"
-    met = refused is None and not lacking and errors <= allowed and all(row.met for row in rows)
+    met = (
+        refused is None
+        and not lacking
+        and errors <= allowed
+        and all(row.met for row in rows)
+        and all(row.met for row in compared)
+    )
     return Gate(
         met=met,
         refused=refused,
         thresholds=rows,
+        baseline=against.about if against else None,
+        against=compared,
         unmeasured=tuple(Unmeasured(benchmark=name, reason=reason) for name, reason in lacking.items()),
         errors=errors,
         max_errors=allowed,
@@ -53,6 +64,8 @@ def gate_lines(gate: Gate) -> list[str]:
     if gate.refused is not None:
         return [f"gate refused: {gate.refused}"]
     lines = [f"gate {'met' if row.met else 'missed'}: {_row_text(row)}" for row in gate.thresholds]
+    run = gate.baseline.run if gate.baseline else ""
+    lines += [f"gate {'met' if row.met else 'missed'}: {_baseline_text(row, run)}" for row in gate.against]
     for one in gate.unmeasured:
         reason = one.reason.removeprefix(f"{one.benchmark}: ")
         lines.append(f"gate missed: nothing was measured on {one.benchmark}: {reason}")
@@ -149,3 +162,27 @@ def _row_text(row: GateRow) -> str:
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _baseline_text(row: BaselineRow, run: str) -> str:
+    where = f"on {row.provider}/{row.benchmark}"
+    if row.value is None or row.baseline is None or row.change is None:
+        return f"{row.name} cannot be compared with {run} {where}: {row.reason}"
+    time = row.name.endswith("_ms")
+    digits, word = (1, "rise") if time else (3, "drop")
+    margin = f"{row.margin * 100:g}%" if row.percent else f"{row.margin:g}"
+    value, before = f"{row.value:.{digits}f}", f"{row.baseline:.{digits}f}"
+    text = f"{row.name} {value} after {before} in {run} {where}, {row.change:+.{digits}f}"
+    if row.ci95 is not None:
+        text += f" [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
+    if row.n < row.selected:
+        text += f", on {row.n} of {row.selected} questions"
+    if not row.met:
+        return f"{text}: {'worse' if row.rule == 'no-worse' else f'a {word} of more than {margin}'}"
+    shown = "no loss shown" if row.rule == "no-worse" else f"no {word} of more than {margin} shown"
+    if row.catches is None:
+        return f"{text}: {shown}, and this sample is too small to show any"
+    catches = f"{row.catches:.{digits}f}"
+    if not row.sensitive:
+        return f"{text}: {shown}, but this sample cannot tell {margin} from none; a {word} of {catches} would be shown"
+    return f"{text}: {shown}; one of {catches} would be, in 80 % of runs"

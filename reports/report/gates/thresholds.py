@@ -102,14 +102,15 @@ def parse_threshold(text: str) -> Threshold:
         share = value if value <= 1 else value / 100
         meant = f" Did you mean accuracy={share:g}?" if 0 <= share <= 1 else ""
         raise ConfigurationError(f"threshold {text!r} has no name.{meant} Accepted as NAME=VALUE: {ACCEPTED}.")
-    metric, part, low, level = _parsed_name(name, text)
+    metric, part, low, level = parsed_name(name, text)
     if not equals or not number:
         example = "200" if metric in TIMES else "0.65"
         raise ConfigurationError(f"threshold {text!r} has no value: write {name}=VALUE, as in {name}={example}.")
     return Threshold(name, _parsed_value(number, text, metric), metric, part, low, level)
 
 
-def _parsed_name(name: str, text: str) -> tuple[str, str | None, bool, Level]:
+def parsed_name(name: str, text: str) -> tuple[str, str | None, bool, Level]:
+    """The metric, the part, whether the lower bound is meant, and the level; raises `ConfigurationError`."""
     if name in TIMES or name in F1_NAMES:
         return name, None, False, "message"
     level: Level = "session" if name.startswith("session.") else "message"
