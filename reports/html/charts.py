@@ -137,7 +137,7 @@ def _at(ordered: Sequence[float], share: float) -> float:
 def _against(
     what: str, spent: Mapping[str, float | None], results: Sequence[Result], kinds: Mapping[str, str]
 ) -> Scatter | None:
-    """Accuracy against what was spent on it, with a line through the providers that none is better than in both."""
+    """Accuracy against what was spent on it, with a line through the systems that none is better than in both."""
     points = [
         (value, one.accuracy.value, one.provider.name)
         for one in results
@@ -146,8 +146,8 @@ def _against(
     if len(points) < 2:
         return None
     front: list[tuple[float, float]] = []
-    for value, accuracy, _name in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or accuracy > front[-1][1]:
+    for value, accuracy, name in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not role(name) and (not front or accuracy > front[-1][1]):
             front.append((value, accuracy))
     texts = [f"{name}: {percent(accuracy)} correct, {value:,.4g} {what}" for value, accuracy, name in points]
     dots = [

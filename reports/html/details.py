@@ -19,26 +19,40 @@ _SOURCES = 20
 """Of a result: a whole conversation has hundreds of messages."""
 
 Line = dict[str, Any]  # Any: parsed JSON
-Found = tuple[Retrieved, ...]
+
+
+class Asked:
+    """A line of results.jsonl with what was found; `found` is None where no search was done.
+
+    `evidence` has the numbers of the results, from 0, that hold any of the evidence, and which: of messages where both
+    sides name them.
+    """
+
+    def __init__(self, line: Line, files: QuestionFiles) -> None:
+        self.line = line
+        self.found = None if line["results"] is None else files.found(line["results"])
+        messages, sessions = set(line["evidence_messages"]), set(line["evidence_sessions"])
+        self.evidence: dict[int, set[str]] = {}
+        for place, result in enumerate(self.found or ()):
+            by_message = messages and result.message_ids
+            wanted, named = (messages, result.message_ids) if by_message else (sessions, result.session_ids)
+            if not wanted.isdisjoint(named):
+                self.evidence[place] = wanted.intersection(named)
 
 
 class Details:
     """Details of one question after another; they refer to `texts` and `retrieved` (text, date, sources) by number."""
 
-    def __init__(self, files: QuestionFiles, providers: Sequence[str], kept: int) -> None:
+    def __init__(self, providers: Sequence[str], kept: int) -> None:
         self.texts = Interned[str]()
         self.retrieved = Interned[tuple[int, str | None, tuple[str, ...]]]()
-        self._files = files
         self._providers = {name: number for number, name in enumerate(providers)}
         self._kept = kept
+        self._numbers: dict[int, int] = {}
 
-    def found(self, line: Line) -> Found | None:
-        """The results of a line; None where no search was done."""
-        return None if line["results"] is None else tuple(map(self._files.retrieved, line["results"]))
-
-    def of(self, asked: Sequence[tuple[Line, Found | None]]) -> JsonValue:
-        """The question that all lines are about."""
-        first = asked[0][0]
+    def of(self, asked: Sequence[Asked]) -> JsonValue:
+        """The question that all of them are about."""
+        first = asked[0].line
         wanted = first["evidence_messages"] or first["evidence_sessions"]
         return {
             "question": self._text(first["question"]),
@@ -48,18 +62,21 @@ class Details:
             "source": shown(first["source_id"], LONGEST),
             "cluster": shown(first["cluster"], LONGEST),
             "haystack": shown(first["haystack"], LONGEST),
-            "haystack_tokens": next((line["haystack_tokens"] for line, _ in asked if line["haystack_tokens"]), None),
+            "haystack_tokens": next(
+                (one.line["haystack_tokens"] for one in asked if one.line["haystack_tokens"]), None
+            ),
             "evidence": [[shown(one, LONGEST), self._said(one, asked)] for one in wanted],
-            "asked": [self._asked(line, found) for line, found in asked],
+            "asked": [self._asked(one) for one in asked],
         }
 
-    def _said(self, source: str, asked: Sequence[tuple[Line, Found | None]]) -> int | None:
+    def _said(self, source: str, asked: Sequence[Asked]) -> int | None:
         """The text of a message, where any result is this message alone."""
-        every = (result for _line, found in asked for result in found or ())
+        every = (result for one in asked for result in one.found or ())
         alone = next((result.text for result in every if result.message_ids == (source,)), None)
         return None if alone is None else self._text(alone, LONGEST_RESULT)
 
-    def _asked(self, line: Line, found: Found | None) -> JsonValue:
+    def _asked(self, one: Asked) -> JsonValue:
+        line, found = one.line, one.found
         verdict = line["verdict"]
         return {
             "provider": self._providers[line["provider"]],
@@ -72,27 +89,30 @@ class Details:
             "context_tokens": line["context_tokens"],
             "replayed": line["replayed"],
             "found": None if found is None else len(found),
-            "results": self._results(line, found or ()),
+            "results": self._results(one),
             "steps": [self._step(step) for step in line["steps"]],
         }
 
     def _vote(self, vote: Line) -> JsonValue:
         return [shown(vote["judge"], LONGEST), vote["repeat"], vote["label"], self._text(vote["explanation"])]
 
-    def _results(self, line: Line, found: Found) -> list[JsonValue]:
+    def _results(self, one: Asked) -> list[JsonValue]:
         """The first results and those beyond that hold evidence: rank, score, evidence (1 or 0), what was retrieved."""
-        scores, kept = line["scores"] or [None] * len(found), list[JsonValue]()
-        for rank, (result, score) in enumerate(zip(found, scores, strict=True), start=1):
-            held = bool(evidence_in(line, result))
-            if rank <= self._kept or held:
-                rounded = None if score is None else float(f"{score:.4g}")
-                kept.append([rank, rounded, int(held), self._retrieved(result)])
+        found, lines = one.found or (), one.line["results"] or ()
+        scores, kept = one.line["scores"] or [None] * len(found), list[JsonValue]()
+        for place in (*range(min(self._kept, len(found))), *(place for place in one.evidence if place >= self._kept)):
+            score = scores[place] if scores[place] is None else float(f"{scores[place]:.4g}")
+            number = self._retrieved(lines[place], found[place])
+            kept.append([place + 1, score, int(place in one.evidence), number])
         return kept
 
-    def _retrieved(self, result: Retrieved) -> int:
-        sources = tuple(shown(one, LONGEST) for one in (result.message_ids or result.session_ids)[:_SOURCES])
-        date = result.timestamp and result.timestamp[:16].replace("T", " ")
-        return self.retrieved.number((self._text(result.text, LONGEST_RESULT), date, sources))
+    def _retrieved(self, line: int, result: Retrieved) -> int:
+        if line not in self._numbers:
+            sources = tuple(shown(one, LONGEST) for one in (result.message_ids or result.session_ids)[:_SOURCES])
+            date = result.timestamp and result.timestamp[:16].replace("T", " ")
+            said = self._text(result.text, LONGEST_RESULT)
+            self._numbers[line] = self.retrieved.number((said, date, sources))
+        return self._numbers[line]
 
     def _step(self, step: Line) -> JsonValue:
         usage, error = step["usage"], step["error"]
@@ -107,10 +127,3 @@ class Details:
 
     def _text(self, text: str, longest: int = LONGEST) -> int:
         return self.texts.number(shown(text, longest))
-
-
-def evidence_in(line: Line, result: Retrieved) -> set[str]:
-    """Which parts of a question's evidence a result holds, by messages where both sides name them."""
-    if line["evidence_messages"] and result.message_ids:
-        return set(result.message_ids).intersection(line["evidence_messages"])
-    return set(result.session_ids).intersection(line["evidence_sessions"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+
+from pydantic_core import to_json
 
 from vocabulary import clean_text, visible
 
@@ -17,14 +18,14 @@ _LEVEL = 6
 
 def packed(name: str, data: object) -> str:
     """An element with `data` as JSON, which the page opens by its `name`: letters, digits and ``-``."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    encoded = base64.b64encode(gzip.compress(text.encode(), _LEVEL, mtime=0)).decode()
+    encoded = base64.b64encode(gzip.compress(to_json(data), _LEVEL, mtime=0)).decode()
     return f'<script type="text/plain" id="{name}">{encoded}</script>'
 
 
 def shown(text: str, longest: int) -> str:
     """`text` as a page shows it: controls are visible, and what is beyond `longest` characters is counted."""
-    text = visible(clean_text(text))
+    if not text.isprintable():  # neither a control nor a line break: most texts
+        text = visible(clean_text(text))
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… [{len(text) - longest:,} more characters]"

@@ -62,7 +62,7 @@ function stepTable(asked, provider) {
 function resultsNote(asked) {
   if (asked.found === null) return "No search was done.";
   if (asked.found === 0) return "The search found nothing.";
-  if (asked.results.length === asked.found) return `All ${thousands(asked.found)} results.`;
+  if (asked.results.length === asked.found) return asked.found === 1 ? "1 result." : `All ${thousands(asked.found)} results.`;
   return `The first results of ${thousands(asked.found)}, and those further down that hold evidence.`;
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
-from reports.html.details import Details, Found, Line, evidence_in
+from reports.html.details import Asked, Details
 from reports.html.packed import Interned, packed, shown
 from reports.report import QuestionFiles, Report
 
@@ -39,35 +39,35 @@ class Questions:
         """The blocks of details, then the list, each as an element."""
         keys = list(self._files.questions)
         for first in range(0, len(keys), BLOCK):
-            details = Details(self._files, self._providers, self._kept)
+            details = Details(self._providers, self._kept)
             questions = [self._question(key, details) for key in keys[first : first + BLOCK]]
             kept = {"texts": details.texts.all, "retrieved": details.retrieved.all, "questions": questions}
             yield packed(f"block-{first // BLOCK}", kept)
         yield packed("index", self._index())
 
     def _question(self, key: tuple[str, str], details: Details) -> JsonValue:
-        asked = [(line, details.found(line)) for line in self._files.lines(key)]
+        asked = [Asked(line, self._files) for line in self._files.lines(key)]
         self._list(asked)
         return details.of(asked)
 
-    def _list(self, asked: Sequence[tuple[Line, Found | None]]) -> None:
-        first, columns, names = asked[0][0], self._columns, self._names
+    def _list(self, asked: Sequence[Asked]) -> None:
+        first, columns, names = asked[0].line, self._columns, self._names
         columns["ids"].append(shown(first["question_id"], LISTED))
         columns["benchmark"].append(names["benchmarks"].number(shown(first["benchmark"], LISTED)))
         columns["type"].append(names["types"].number(shown(first["question_type"], LISTED)))
         columns["group"].append([names["groups"].number(shown(one, LISTED)) for one in first["groups"]])
         columns["question"].append(shown(first["question"], LISTED))
         columns["gold"].append(shown(first["ground_truth"], LISTED))
-        by_provider = {line["provider"]: (line, found) for line, found in asked}
+        by_provider = {one.line["provider"]: one for one in asked}
         for number, name in enumerate(self._providers):
             if name not in by_provider:
                 self._outcomes[number].append(NOT_ASKED)
                 self._found[number].append(NOT_KNOWN)
                 self._answers[number].append(None)
                 continue
-            line, found = by_provider[name]
+            line = by_provider[name].line
             self._outcomes[number].append(OUTCOMES[line["outcome"]])
-            self._found[number].append(_found_of(line, found))
+            self._found[number].append(_found_of(by_provider[name]))
             self._answers[number].append(None if line["answer"] is None else shown(line["answer"], LISTED))
             for step in line["steps"]:
                 if step["phase"] == "search" and step["error"] is None and step["attempts"]:
@@ -92,13 +92,14 @@ class Questions:
         }
 
 
-def _found_of(line: Line, found: Found | None) -> str:
+def _found_of(asked: Asked) -> str:
     """How much of the evidence is among the results: "a" all, "s" some, "n" none; "-" where that is not known."""
+    line, found = asked.line, asked.found
     if found is None or (found and not any(result.message_ids or result.session_ids for result in found)):
         return NOT_KNOWN
     by_message = line["evidence_messages"] and (not found or any(result.message_ids for result in found))
     wanted = set(line["evidence_messages" if by_message else "evidence_sessions"])
     if not wanted:
         return NOT_KNOWN
-    held = {part for result in found for part in evidence_in(line, result)} & wanted
+    held = set().union(*asked.evidence.values()) & wanted
     return "a" if held == wanted else "s" if held else "n"

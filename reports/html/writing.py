@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from reports.html.charts import charts_of
 from reports.html.questions import Questions
@@ -30,9 +31,9 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
 
     report = report or read_report(folder)
     path = to or folder / PAGE
-    with QuestionFiles(folder) as files:
+    with QuestionFiles(folder) as files, TemporaryFile("w+", encoding="utf-8", newline="\n") as elements:
         questions = Questions(report, files, kept)
-        elements = list(questions.elements())
+        elements.writelines(f"{element}\n" for element in questions.elements())
         page = render(
             _HERE / "run.html.j2",
             styles=[_HERE / "run.css"],
@@ -52,10 +53,11 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
             kept=kept,
             data=Markup(_DATA),
         )
-    before, after = page.split(_DATA)
-    with Draft(path) as draft:
-        for part in (before, *elements, after):
-            draft.write(part)
+        before, after = page.split(_DATA)
+        elements.seek(0)
+        with Draft(path) as draft:
+            for part in chain((before,), elements, (after,)):
+                draft.write(part.removesuffix("\n"))
     return path
 
 

@@ -7,12 +7,15 @@ adversarial questions (category 5) out; so do these.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 
 from reports.metrics.nltk_parts import nltk_parts
 from vocabulary import Gold
 
 _BLANKED = str.maketrans(dict.fromkeys(".,!?", " "))
+_ENDS = re.compile("[.?!]")
+"""Without any of these a text is one sentence."""
 _LEFT_OUT = 5
 
 
@@ -55,7 +58,9 @@ def bleu_tokens(text: str) -> list[str]:
     full stop becomes a token of its own where the trained one leaves "dr." whole.
     """
     _stemmer, sentences, words = nltk_parts()
-    return [token for sentence in sentences.tokenize(text.lower()) for token in words.tokenize(sentence)]
+    text = text.lower()
+    parts = sentences.tokenize(text) if _ENDS.search(text) else [text]  # the splitter takes as long as all the rest
+    return [token for sentence in parts for token in words.tokenize(sentence)]
 
 
 def _is_scored(gold: Gold) -> bool:

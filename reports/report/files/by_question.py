@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -16,8 +15,10 @@ from pydantic_core import from_json
 from reports.report.files.lines import RESULTS, RETRIEVED
 from vocabulary import CheckpointError, ConfigurationError
 
-_KEPT = 4096
-"""How many results stay parsed: those of a few haystacks, which their questions share."""
+_KEPT_BYTES = 32 << 20
+"""Size of the results that stay parsed, as questions about one haystack share them."""
+_OVERHEAD = 500
+"""What a parsed result takes beside its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class QuestionFiles:
                 self.questions.setdefault((found["benchmark"], found["question_id"]), array("Q")).append(offset)
             self._starts = array("Q", (offset for offset, _line in _with_offsets(self._retrieved)))
             self._stack = stack.pop_all()
-        self.retrieved = lru_cache(_KEPT)(self._read_retrieved)
+        self._kept: dict[int, Retrieved] = {}
+        self._kept_bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +68,21 @@ class QuestionFiles:
             self._results.seek(offset)
             yield self._parsed(self._results.readline())
 
+    def found(self, numbers: Iterable[int]) -> tuple[Retrieved, ...]:
+        """The results in these lines of retrieved.jsonl, counted from 0."""
+        kept = self._kept
+        return tuple(kept[number] if number in kept else self._read_retrieved(number) for number in numbers)
+
     def _read_retrieved(self, number: int) -> Retrieved:
-        """The result in a line of retrieved.jsonl, counted from 0."""
         self._retrieved.seek(self._starts[number])
-        line = self._parsed(self._retrieved.readline())
-        return Retrieved(line["text"], line["timestamp"], tuple(line["session_ids"]), tuple(line["message_ids"]))
+        text = self._retrieved.readline()
+        line = self._parsed(text)
+        found = Retrieved(line["text"], line["timestamp"], tuple(line["session_ids"]), tuple(line["message_ids"]))
+        self._kept_bytes += len(text) + _OVERHEAD
+        if self._kept_bytes > _KEPT_BYTES:
+            self._kept, self._kept_bytes = {}, 0
+        self._kept[number] = found
+        return found
 
     def _parsed(self, line: bytes) -> dict[str, Any]:  # Any: parsed JSON
         try:

@@ -34,7 +34,7 @@ def test_the_first_run_fits_the_terminal_and_ends_in_order(suite: Suite, columns
         "warning: the answers are those of extractive",
         " not answered right ",
         "gate met: no errors",
-        "report: ",
+        "/report.html and report.json",
     ]
     places = [written.index(text) for text in order]
     assert places == sorted(places)
