@@ -35,7 +35,8 @@ from tests.repository import ROOT
 
 _IMPORTED = (
     "pytest", "_pytest.junitxml", "_pytest.pytester", "pdb", "unittest", "rich.console", "rich.table",
-    "sqlalchemy.dialects.sqlite", "bench.conformance", "bench.run", "reports.show",
+    "sqlalchemy.dialects.sqlite", "jinja2", "snowballstemmer", "aiohttp", "openai.resources.chat",
+    "bench.conformance", "bench.run", "reports.show",
 )  # fmt: skip
 _BESIDES = {"tuner": "tuner.commands", "judges": "judges.audit"}
 """What is imported once somebody runs these modules."""

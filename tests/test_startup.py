@@ -9,7 +9,8 @@ import pytest
 from tests.processes import run as run_process
 from tests.repository import ROOT
 
-HEAVY = {"anthropic", "httpx", "httpx2", "huggingface_hub", "nltk", "numpy", "openai", "pytest", "scipy"}
+HEAVY = {"anthropic", "httpx", "httpx2", "huggingface_hub", "jinja2", "nltk", "numpy", "openai", "pytest", "scipy"}
+HEAVY |= {"starlette", "uvicorn"}
 LOADED = "import sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
 
 

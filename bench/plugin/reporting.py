@@ -30,7 +30,6 @@ from bench.plugin.terminal import (
 )
 from net import paused_services
 from reports.report import Gate, Report
-from reports.share import append_summary, job_summary, newest_failures, summary_file
 from reports.show import example_row, failed_questions
 from reports.store import Checkpoint, containers_ready, each_once, verdicts
 from vocabulary import CheckpointError, MemoryBenchError
@@ -195,6 +194,8 @@ class Reporting:
     def _summarise(self, report: Report, checkpoint: Checkpoint) -> None:
         """Add the run to the summary of the job in GitHub Actions."""
         try:
+            from reports.share import append_summary, job_summary, newest_failures, summary_file
+
             append_summary(summary_file(), job_summary(report, newest_failures(checkpoint)))
         except MemoryBenchError as error:
             self._state.refused = self._state.refused or str(error)

@@ -16,7 +16,6 @@ from bench.plugin.outcomes import TestOutcome
 from bench.plugin.resume import LastRun, Resumption, resume, take_over
 from bench.plugin.scheduler import Handed, handed_to, report_refusal
 from providers import Provider
-from reports.share import summary_file
 from reports.store import Checkpoint, QuestionRecord, SelectedQuestion, shown
 from vocabulary import CheckpointError, ConfigurationError, MemoryBenchError
 
@@ -72,6 +71,8 @@ class PluginState:
             )
             check_budget(session)
             if config.getoption("memorybench_github_summary"):
+                from reports.share import summary_file
+
                 summary_file()
             if nothing_to_resume:
                 _check_costs(session)

@@ -6,7 +6,6 @@ from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from reports.html.charts import charts_of
 from reports.html.questions import Questions
 from reports.html.words import NOTHING, headline, recall_at_10, role, sentences, warnings
 from reports.report import Draft, QuestionFiles, Report, Result, dollars, gate_lines, read_report
@@ -27,6 +26,7 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
     """
     from markupsafe import Markup
 
+    from reports.html.charts import charts_of
     from reports.pages import render
 
     report = report or read_report(folder)
