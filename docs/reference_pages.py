@@ -18,7 +18,19 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
     "bench": ("list", "describe", "providers", "download", "clear"),
     "reports": (
-        *("list", "status", "show-failures", "compare", "baseline", "export", "summary", "board", "bundle", "verify"),
+        *(
+            "list",
+            "status",
+            "show-failures",
+            "compare",
+            "baseline",
+            "export",
+            "summary",
+            "comment",
+            "board",
+            "bundle",
+            "verify",
+        ),
         "schema",
     ),
     "judges": ("audit",),

@@ -51,6 +51,7 @@ MEASURED = {
     "docs/convomem.md": {"": "sizes of files"},
     "docs/data.md": {"": "sizes of files"},
     "docs/decisions/model-clients.md": {"": "measured for the decision"},
+    "docs/github-action.md": {"": "examples of values and a version"},
     "docs/judging.md": {"": "names of models"},
     "docs/latency.md": {"": "times"},
     "docs/longmemeval.md": {"2.74 GB": "times", "until all": "times", "`longmemeval_m`": "the size of a file"},

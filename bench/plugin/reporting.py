@@ -193,6 +193,8 @@ class Reporting:
 
     def _summarise(self, report: Report, checkpoint: Checkpoint) -> None:
         """Add the run to the summary of the job in GitHub Actions."""
+        from reports.share import append_summary, job_summary, newest_failures, summary_file
+
         try:
             from reports.share import append_summary, job_summary, newest_failures, summary_file
 

@@ -1,4 +1,4 @@
-"""``export``, ``summary``, ``board``, ``bundle`` and ``verify``."""
+"""``export``, ``summary``, ``comment``, ``board``, ``bundle`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def add_share_commands(commands: argparse._SubParsersAction[OneLineParser], pare
     summary = commands.add_parser("summary", parents=both, help="a finished run in Markdown, as CI jobs show it")
     summary.add_argument("--github-summary", action="store_true", help="append it to the file GITHUB_STEP_SUMMARY")
     summary.set_defaults(lines=_summary)
+    comment = commands.add_parser("comment", parents=both, help="a finished run as the comment of a pull request")
+    comment.add_argument("--baseline", metavar="RUN", help="compare with a run, a report.json or a baseline file")
+    comment.add_argument("--key", default="", help="tells this comment from those of other jobs")
+    comment.add_argument("--details", metavar="URL", help="address of the job")
+    comment.set_defaults(lines=_comment)
     board = commands.add_parser("board", help="a leaderboard of many reports, as HTML and JSON")
     board.add_argument("paths", nargs="+", type=Path, metavar="DIR", help="folders of runs, runs, or report.json files")
     board.add_argument(
@@ -75,6 +80,22 @@ def _summary(chosen: argparse.Namespace) -> Iterator[str]:
     else:
         append_summary(file, lines)
         yield str(file)
+
+
+def _comment(chosen: argparse.Namespace) -> Iterator[str]:
+    from reports.compare import compare_runs, sides_of
+    from reports.report import find_baseline, read_report, run_folder
+    from reports.share import comment
+
+    report = read_report(run_folder(chosen.runs_dir, chosen.run))
+    comparisons = uncompared = None
+    if chosen.baseline:
+        try:
+            sides = sides_of([chosen.baseline, report.run.id], [], lambda text: find_baseline(text, chosen.runs_dir))
+            comparisons = compare_runs(sides)
+        except ConfigurationError as error:
+            uncompared = str(error)
+    yield from comment(report, chosen.key, comparisons, uncompared, chosen.details)
 
 
 def _board(chosen: argparse.Namespace) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from reports.share.board import Board, board_page, make_board
 from reports.share.bundle import write_bundle
 from reports.share.columns import COLUMNS, TEXTS, Column, rows_of
+from reports.share.comment import comment, marker
 from reports.share.export import csv_lines, json_lines, write_parquet
 from reports.share.output import new_file
 from reports.share.secrets import Secrets
@@ -18,10 +19,12 @@ __all__ = [
     "Verification",
     "append_summary",
     "board_page",
+    "comment",
     "csv_lines",
     "job_summary",
     "json_lines",
     "make_board",
+    "marker",
     "new_file",
     "newest_failures",
     "rows_of",

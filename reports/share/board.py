@@ -10,7 +10,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from reports.metrics import Accuracy
-from reports.pages import render
 from reports.report import Report, Result
 from vocabulary import ConfigurationError
 
@@ -120,6 +119,8 @@ def make_board(paths: Sequence[Path]) -> Board:
 
 def board_page(board: Board) -> str:
     """The board as a page of HTML that stands alone."""
+    from reports.pages import render
+
     return render(_TEMPLATE, tables=board.tables, left_out=board.left_out)
 
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any  # parsed JSON
 
 from pydantic import ValidationError
 
+from reports.html import PAGE, write_html
 from reports.report import Report, Threshold, parse_threshold, write_run
 from reports.share.differing import count_figures, differing_figures, differing_lines
 from reports.share.manifest import CHECKPOINT, Manifest, manifest_of
 from reports.share.unpacking import MOST_GB, unpack
-from reports.store import Checkpoint, read_run, read_versions, tables
+from reports.store import Checkpoint, read_git, read_run, read_versions, tables
 from vocabulary import ConfigurationError
 
 _MOST = 20
@@ -44,16 +46,17 @@ def verify_bundle(path: Path, most_gb: float = MOST_GB) -> Verification:
         report = _report(given)
         recomputed = _recomputed(report, given, again)
         figures, computed = (json.loads((folder / "report.json").read_bytes()) for folder in (given, again))
-        for one, other in zip(figures["results"], computed["results"], strict=False):
-            other["conformance"] = one.get("conformance")
+        _take(figures, computed)
         differences += [f"report.json: {one}" for one in islice(differing_figures(figures, computed), _MOST)]
         for name in sorted({file.name for folder in (given, again) for file in folder.glob("*.jsonl")}):
             differences += [f"{name}: {one}" for one in islice(differing_lines(given / name, again / name), _MOST)]
         differences += _of_manifest(manifest, report)
+        remarks = [*_remarks(report, given)]
+        if not differences and (given / PAGE).exists() and (byte := _first_byte(given, again, report)) is not None:
+            found = differences if report.run.git == read_git(Path(__file__).parent) else remarks
+            found.append(f"{PAGE}: byte {byte} differs from the page that this version of the suite makes")
         questions = sum(result.questions.selected for result in recomputed.results)
-        return Verification(
-            report.run.id, questions, count_figures(figures), tuple(differences), tuple(_remarks(report, given))
-        )
+        return Verification(report.run.id, questions, count_figures(figures), tuple(differences), tuple(remarks))
 
 
 def _report(given: Path) -> Report:
@@ -93,6 +96,24 @@ def _thresholds(report: Report) -> list[Threshold]:
     ]
 
 
+def _take(given: dict[str, Any], computed: dict[str, Any]) -> None:
+    """Take over into `computed` what no answer decides: the conformance kit, and what a baseline holds."""
+    for one, other in zip(given["results"], computed["results"], strict=False):
+        other["conformance"] = one.get("conformance")
+    gate, again = given["gate"], computed["gate"]
+    if gate and again and gate.get("against"):
+        again |= {name: gate[name] for name in ("baseline", "against", "unmeasured")}
+        again["met"] = again["met"] and not gate["unmeasured"] and all(row["met"] for row in gate["against"])
+
+
+def _first_byte(given: Path, again: Path, report: Report) -> int | None:
+    """The first byte of the page that is not as the files in `again` make it."""
+    one, other = (given / PAGE).read_bytes(), write_html(again, report).read_bytes()
+    if one == other:
+        return None
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 def _of_manifest(manifest: Manifest, report: Report) -> Iterator[str]:
     """What the manifest says otherwise than the report."""
     expected = manifest_of(report, manifest.files)
@@ -108,9 +129,9 @@ def _remarks(report: Report, given: Path) -> Iterator[str]:
     pairs += [(name, version, here.packages.get(name, "none")) for name, version in made.packages.items()]
     if other := [f"{name} {was} (here {now})" for name, was, now in pairs if was != now]:
         yield f"made with {', '.join(other)}: another version may compute other figures"
-    if (given / "report.html").exists():
-        yield "report.html is checked by its hash alone"
     if any(result.conformance.state != "not checked" for result in report.results):
         yield "results of the conformance kit are taken from the report: they are not computed from answers"
+    if report.gate and report.gate.model_dump().get("against"):
+        yield "the gate's lines against a baseline are taken from the report: the bundle does not hold the baseline"
     if (given / "judge_audit.json").exists():
         yield "audits of judges are taken from judge_audit.json"

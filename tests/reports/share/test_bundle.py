@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -13,6 +14,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
+from bench.config import build_benchmark_config
+from bench.run import run_benchmark
 from reports.__main__ import main
 from reports.share.secrets import Secrets
 from vocabulary import ConfigurationError
@@ -140,6 +143,10 @@ def test_added_missing_and_swapped_files_are_found(
     more = {**files, "hypotheses-mine.jsonl": b"{}\n"}
     status, found = verified(packed(tmp_path / "more.zip", more), capsys)
     assert (status, found[0]) == (1, "hypotheses-mine.jsonl: should not exist: nothing like it is computed")
+    page = {**files, "report.html": files["report.html"].replace(b"</main>", b"<p>0.99</p></main>")}
+    status, found = verified(packed(tmp_path / "page.zip", page), capsys)
+    assert status == 1
+    assert re.match(r"report\.html: byte \d+ differs from the page that this version of the suite makes", found[0])
     manifest = json.loads(files["manifest.json"])
     manifest["command"] = "pytest bench --provider mine"
     files["manifest.json"] = json.dumps(manifest).encode()
@@ -163,7 +170,7 @@ def without(name: str) -> Callable[[Files], Files]:
         (named("/tmp/outside"), "names in a bundle have no folders"),
         (named("inner/file"), "names in a bundle have no folders"),
         (named("..\\outside"), "names in a bundle have no folders"),
-        (named(".hidden\n"), "files.6.name"),
+        (named(".hidden\n"), ".name: String should match"),
         (without("checkpoint.sqlite"), "has no checkpoint.sqlite"),
         (without("results.jsonl"), "has no results.jsonl"),
         (lambda files: {**files, "bomb": bytes(80 << 20)}, "that is no bundle of a run"),
@@ -241,3 +248,20 @@ def test_a_run_that_is_not_finished_is_not_bundled(own_run: Path, capsys: pytest
     (own_run / "report.json").write_text(json.dumps(report))
     assert main(["bundle", "made", "--runs-dir", str(own_run.parent)]) == 2
     assert "run made is not finished" in capsys.readouterr().err
+
+
+def test_a_run_in_postgresql_is_bundled_with_a_checkpoint_of_its_own(
+    tmp_path: Path, postgres_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORYBENCH_CHECKPOINT_URL", postgres_url)
+    options = build_benchmark_config(
+        runs_dir=tmp_path, run_id="made", checkpoint_url=postgres_url, synthetic_sessions=10, synthetic_questions=10
+    )
+    run_benchmark(options, "synthetic")
+    files = []
+    for name in ("one.zip", "two.zip"):
+        assert main(["bundle", "made", "--runs-dir", str(tmp_path), "--output", str(tmp_path / name)]) == 0
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+    monkeypatch.delenv("MEMORYBENCH_CHECKPOINT_URL")
+    assert verified(tmp_path / "one.zip", capsys)[0] == 0
