@@ -20,7 +20,7 @@ function box(text, name) {
 
 function table(name, headings, rows) {
   const cells = (row, tag) => row.map((cell) => element(tag, tag === "th" ? { scope: "col" } : {}, cell));
-  return element("div", { class: "scroll", role: "region", "aria-label": name, tabindex: "0" },
+  return element("div", { class: `scroll ${name.split(" ")[0].toLowerCase()}`, role: "region", "aria-label": name, tabindex: "0" },
     element("table", {},
       element("caption", {}, name),
       element("thead", {}, element("tr", {}, ...cells(headings, "th"))),

@@ -41,20 +41,26 @@ def headline(report: Report) -> tuple[str, str]:
         return ("The gate is met", "better") if report.gate.met else ("The gate is missed", "worse")
     if not report.results:
         return "No question was selected", ""
-    accuracies = [_short(result, several=_several(report)) for result in report.results if result.accuracy]
-    if accuracies and len(accuracies) <= _MOST:
-        return f"Correct: {', '.join(accuracies)}", ""
-    providers = {result.provider.name for result in report.results}
-    names = dict.fromkeys(result.benchmark.name for result in report.results)
-    return f"{', '.join(providers)} on {', '.join(names)}" if len(providers) <= _MOST else ", ".join(names), ""
+    judged = [result for result in report.results if result.accuracy]
+    systems = [result for result in judged if not role(result.provider.name)]
+    shown = judged if len(judged) <= _MOST else sorted(systems, key=_accuracy, reverse=True)
+    if shown:
+        more = f" and {len(shown) - _MOST} more" if len(shown) > _MOST else ""
+        accuracies = [_short(result, several=_several(report)) for result in shown[:_MOST]]
+        return f"Correct: {', '.join(accuracies)}{more}", ""
+    return ", ".join(dict.fromkeys(_who(result, several=_several(report)) for result in report.results)), ""
 
 
 def sentences(report: Report) -> Iterator[str]:
     """The verdict of the run, a sentence for each thing."""
+    several = _several(report)
     for result in report.results:
-        yield _in_full(result)
+        yield _in_full(result, several=several)
+    systems = {result.provider.name for result in report.results if not role(result.provider.name)}
     for one in report.comparisons:
-        where = f" on {one.benchmark}" if _several(report) else ""
+        if len(systems) > 1 and not {one.first, one.second} <= systems:
+            continue  # where the floor and the ceiling are, the table says
+        where = f" on {one.benchmark}" if several else ""
         better, worse = (one.first, one.second) if one.difference > 0 else (one.second, one.first)
         low, high = sorted(abs(end) * 100 for end in one.ci95)
         p = "p < 0.001" if one.p_value < 0.001 else f"p = {one.p_value:.3f}"
@@ -92,13 +98,21 @@ def _several(report: Report) -> bool:
 
 def _short(result: Result, *, several: bool) -> str:
     assert result.accuracy is not None
+    return f"{_who(result, several=several)} {percent(result.accuracy.value)}"
+
+
+def _who(result: Result, *, several: bool) -> str:
     where = f" on {result.benchmark.name}" if several else ""
-    return f"{result.provider.name}{role(result.provider.name)}{where} {percent(result.accuracy.value)}"
+    return f"{result.provider.name}{role(result.provider.name)}{where}"
 
 
-def _in_full(result: Result) -> str:
+def _accuracy(result: Result) -> float:
+    return result.accuracy.value if result.accuracy else 0.0
+
+
+def _in_full(result: Result, *, several: bool) -> str:
     questions, accuracy = result.questions, result.accuracy
-    who = f"{result.provider.name} on {result.benchmark.name}"
+    who = _who(result, several=several)
     if accuracy is None:
         return f"{who}: {questions.selected:,} questions, nothing was judged; recall@10 {recall_at_10(result)}."
     low, high = accuracy.ci95

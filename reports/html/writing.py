@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from reports.html.questions import Questions
 from reports.html.words import NOTHING, headline, recall_at_10, role, sentences, warnings
 from reports.report import Draft, QuestionFiles, Report, Result, dollars, gate_lines, read_report
+from vocabulary import CheckpointError
 
 PAGE = "report.html"
 RESULTS_KEPT = 10
@@ -33,7 +34,15 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
     path = to or folder / PAGE
     with QuestionFiles(folder) as files, TemporaryFile("w+", encoding="utf-8", newline="\n") as elements:
         questions = Questions(report, files, kept)
-        elements.writelines(f"{element}\n" for element in questions.elements())
+        try:
+            elements.writelines(f"{element}\n" for element in questions.elements())
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+        ) as error:  # a line has another shape, or names a result that is not there
+            message = f"results.jsonl and retrieved.jsonl in {folder} do not fit this version or each other ({error!r})"
+            raise CheckpointError(f"{message}: have them written anew by the run's command with --run-id.") from error
         page = render(
             _HERE / "run.html.j2",
             styles=[_HERE / "run.css"],

@@ -31,7 +31,7 @@ def test_the_summary_says_what_the_run_found(page: Page, page_file: Path) -> Non
     open_page(page, page_file)
     text = page.inner_text("main")
     assert "Correct: bm25 66.2 %, oracle (ceiling) 99.2 %" in text
-    assert "bm25 on locomo: 66.2 % of 130 questions correct" in text
+    assert "bm25: 66.2 % of 130 questions correct" in text
     assert "1 question ended in an error" in text
     assert page.locator("svg[role=img]").count() == 4
     assert "bm25, all questions: 66.2 %" in (page.locator("svg desc").first.text_content() or "")

@@ -108,6 +108,10 @@ def test_what_is_not_there_or_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text("{")
     with pytest.raises(CheckpointError, match=r"cannot be read .* written anew by the run's command with --run-id"):
         write_html(tmp_path)
+    written(tmp_path, asked(case()))
+    (tmp_path / "retrieved.jsonl").write_text("")
+    with pytest.raises(CheckpointError, match=r"do not fit this version or each other \(IndexError"):
+        write_html(tmp_path)
     (tmp_path / "results.jsonl").unlink()
     with pytest.raises(ConfigurationError, match=r"results\.jsonl cannot be read: No such file"):
         write_html(tmp_path)
