@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any  # parsed JSON, walked by its own shape
 
 _LONGEST = 160
+ABSENT = "absent"
 _ABSENT: Any = object()
 
 
@@ -46,7 +47,10 @@ def count_figures(value: Any) -> int:
 
 
 def differing_lines(given: Path, computed: Path) -> Iterator[str]:
-    """The lines in which two files of JSON lines differ: the first byte that does, and the values."""
+    """The lines in which two files of JSON lines differ: the first byte that does, and the values.
+
+    Keys that only `computed` has are no difference: another version of the suite has added them.
+    """
     for path, words in ((given, "missing"), (computed, "should not exist: nothing like it is computed")):
         if not path.exists():
             yield words
@@ -54,12 +58,12 @@ def differing_lines(given: Path, computed: Path) -> Iterator[str]:
     begun = 0
     with given.open("rb") as one, computed.open("rb") as other:
         for number, (line, expected) in enumerate(zip_longest(one, other, fillvalue=b""), start=1):
-            if line != expected:
+            if line != expected and (difference := _difference(line, expected)):
                 byte = begun + next(
                     (place for place, (a, b) in enumerate(zip(line, expected, strict=False)) if a != b),
                     min(len(line), len(expected)),
                 )
-                yield f"byte {byte} (line {number}{_about(expected or line)}): {_difference(line, expected)}"
+                yield f"byte {byte} (line {number}{_about(expected or line)}): {difference}"
             begun += len(line)
 
 
@@ -71,12 +75,17 @@ def _about(line: bytes) -> str:
     return f", {parsed['question_id']}{' of ' + str(parsed['provider']) if 'provider' in parsed else ''}"
 
 
-def _difference(line: bytes, expected: bytes) -> str:
+def _difference(line: bytes, expected: bytes) -> str | None:
     if not line or not expected:
         return "the line is missing" if expected else "the line should not exist"
     one, other = _parsed(line), _parsed(expected)
-    found = None if _ABSENT in (one, other) else next(differing_figures(one, other), None)
-    return str(found) if found else "the same values are written otherwise, or it is no JSON"
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return "it is no line of JSON"
+    known = {key: value for key, value in other.items() if key in one}
+    found = next(differing_figures(one, known), None)
+    if found is None and len(known) == len(other):
+        return "the same values are written otherwise"
+    return str(found) if found else None
 
 
 def _parsed(line: bytes) -> Any:
@@ -88,6 +97,6 @@ def _parsed(line: bytes) -> Any:
 
 def _shown(value: Any) -> str:
     if value is _ABSENT:
-        return "absent"
+        return ABSENT
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

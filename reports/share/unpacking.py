@@ -18,7 +18,8 @@ _MOST_MEMBERS = 500
 _MOST_RATIO = 400
 """How much larger than the archive the files may be: those of runs are 5 to 60 times as large."""
 _LEAST_BYTES = 64 << 20
-_LARGEST_MANIFEST = 16 << 20
+_LARGEST = {MANIFEST: 16 << 20, "report.json": 256 << 20}
+"""What is read as a whole; all else is read in parts."""
 _REQUIRED = ("report.json", "results.jsonl", "retrieved.jsonl", CHECKPOINT)
 
 
@@ -46,6 +47,8 @@ def _members(archive: ZipFile, path: Path, most_gb: float) -> dict[str, ZipInfo]
             raise ConfigurationError(f"{path} has a file {entry.filename!r}: names in a bundle have no folders.")
         if entry.filename in found:
             raise ConfigurationError(f"{path} has the file {entry.filename!r} twice.")
+        if entry.file_size > _LARGEST.get(entry.filename, entry.file_size):
+            raise ConfigurationError(f"{path} has a {entry.filename} of {entry.file_size} bytes: no run has one.")
         found[entry.filename] = entry
     size, packed = sum(entry.file_size for entry in entries), path.stat().st_size
     if size > most_gb * (1 << 30):
@@ -61,8 +64,6 @@ def _members(archive: ZipFile, path: Path, most_gb: float) -> dict[str, ZipInfo]
 def _manifest(archive: ZipFile, members: dict[str, ZipInfo]) -> Manifest:
     if MANIFEST not in members:
         raise ConfigurationError(f"{archive.filename} has no {MANIFEST}: python -m reports bundle makes bundles.")
-    if members[MANIFEST].file_size > _LARGEST_MANIFEST:
-        raise ConfigurationError(f"the {MANIFEST} of {archive.filename} has {members[MANIFEST].file_size} bytes.")
     try:
         return Manifest.model_validate_json(b"".join(_parts(archive, members[MANIFEST])))
     except ValidationError as error:

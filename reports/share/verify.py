@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from reports.html import PAGE, write_html
 from reports.report import Report, Threshold, parse_threshold, write_run
-from reports.share.differing import count_figures, differing_figures, differing_lines
+from reports.share.differing import ABSENT, count_figures, differing_figures, differing_lines
 from reports.share.manifest import CHECKPOINT, Manifest, manifest_of
 from reports.share.unpacking import MOST_GB, unpack
 from reports.store import Checkpoint, read_git, read_run, read_versions, tables
@@ -47,14 +47,19 @@ def verify_bundle(path: Path, most_gb: float = MOST_GB) -> Verification:
         recomputed = _recomputed(report, given, again)
         figures, computed = (json.loads((folder / "report.json").read_bytes()) for folder in (given, again))
         _take(figures, computed)
-        differences += [f"report.json: {one}" for one in islice(differing_figures(figures, computed), _MOST)]
+        whole = json.loads(report.model_dump_json())
+        newer = {one.path for one in differing_figures(figures, whole) if one.given == ABSENT}
+        found = (one for one in differing_figures(figures, computed) if one.path not in newer)
+        differences += [f"report.json: {one}" for one in islice(found, _MOST)]
         for name in sorted({file.name for folder in (given, again) for file in folder.glob("*.jsonl")}):
             differences += [f"{name}: {one}" for one in islice(differing_lines(given / name, again / name), _MOST)]
         differences += _of_manifest(manifest, report)
         remarks = [*_remarks(report, given)]
+        if newer:
+            remarks.append(f"report.json is of an older version, which has no {', '.join(sorted(newer))}")
         if not differences and (given / PAGE).exists() and (byte := _first_byte(given, again, report)) is not None:
-            found = differences if report.run.git == read_git(Path(__file__).parent) else remarks
-            found.append(f"{PAGE}: byte {byte} differs from the page that this version of the suite makes")
+            said = differences if report.run.git == read_git(Path(__file__).parent) else remarks
+            said.append(f"{PAGE}: byte {byte} differs from the page that this version of the suite makes")
         questions = sum(result.questions.selected for result in recomputed.results)
         return Verification(report.run.id, questions, count_figures(figures), tuple(differences), tuple(remarks))
 

@@ -17,6 +17,7 @@ import pytest
 from bench.config import build_benchmark_config
 from bench.run import run_benchmark
 from reports.__main__ import main
+from reports.share import unpacking
 from reports.share.secrets import Secrets
 from vocabulary import ConfigurationError
 
@@ -111,6 +112,27 @@ def test_a_changed_figure_is_found(bundle: Path, tmp_path: Path, capsys: pytest.
     assert "results.0.accuracy.value" in found[0]
 
 
+def test_a_key_that_a_newer_version_has_added_is_no_difference(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = unpacked(bundle)
+    report = json.loads(files["report.json"])
+    del report["run"]["code"]
+    files["report.json"] = json.dumps(report).encode()
+    lines = [json.loads(line) for line in files["results.jsonl"].splitlines()]
+    older = [{key: value for key, value in line.items() if key != "population"} for line in lines]
+    files["results.jsonl"] = "".join(
+        json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in older
+    ).encode()
+    del files["report.html"]
+    status, found = verified(packed(tmp_path / "x.zip", files), capsys)
+    assert (status, found[1:]) == (0, ["note: report.json is of an older version, which has no run.code"]), found
+    del report["results"][0]["by_type"]["temporal"]
+    files["report.json"] = json.dumps(report).encode()
+    status, found = verified(packed(tmp_path / "y.zip", files), capsys)
+    assert (status, found[0][:55]) == (1, "report.json: results[0].by_type.temporal is absent, com"), found
+
+
 def test_a_changed_checkpoint_is_found(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Who changes the verdicts in the checkpoint must change every file that is made from it."""
     files = unpacked(bundle)
@@ -186,6 +208,17 @@ def test_what_must_not_be_unpacked_is_refused(
     assert (status, len(found)) == (2, 1), found
     assert said in found[0]
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
+
+
+def test_what_is_read_as_a_whole_is_small(
+    bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("manifest.json", "report.json"):
+        with monkeypatch.context() as patch:
+            patch.setitem(unpacking._LARGEST, name, 1000)
+            status, found = verified(bundle, capsys)
+        assert status == 2
+        assert f"has a {name} of " in found[0]
 
 
 def test_what_is_no_bundle_is_one_line(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
