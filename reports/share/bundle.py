@@ -7,15 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from reports.html import PAGE, write_html
 from reports.report import read_report
 from reports.share.copying import copy_checkpoint
 from reports.share.manifest import CHECKPOINT, MANIFEST, described, manifest_of, parts_of
 from reports.share.output import new_file
 from reports.share.secrets import Secrets
-from reports.store import open_run
+from reports.store import open_run, read_git
 from vocabulary import ConfigurationError
 
-_FILES = ("report.json", "report.html", "judge_audit.json", "results.jsonl", "retrieved.jsonl", "hypotheses*.jsonl")
+_FILES = ("report.json", "judge_audit.json", "results.jsonl", "retrieved.jsonl", "hypotheses*.jsonl")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 
@@ -38,8 +39,11 @@ def write_bundle(folder: Path, output: Path, *, secrets: Secrets | None) -> int:
         if secrets:
             for path in found:
                 secrets.check(path.name, parts_of(path))
-        files = [*found, copy]
-        manifest = manifest_of(report, tuple(described(path) for path in files))
+        page = Path(temporary, PAGE)
+        if (folder / PAGE).exists():  # made anew: how much of the results it shows may have been chosen
+            write_html(folder, report, to=page)
+        files = [*found, *([page] if page.exists() else []), copy]
+        manifest = manifest_of(report, tuple(map(described, files)), read_git(Path(__file__).parent))
         with new_file(output) as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
             archive.writestr(_entry(MANIFEST), manifest.model_dump_json(indent=2) + "\n")
             for path in files:

@@ -49,12 +49,14 @@ class Manifest(_Part):
     command: str
     versions: Versions
     git: Git | None
+    suite: Git | None
+    """The state of the suite that made the bundle; `git` is of the one that made the run."""
     data: tuple[BundledData, ...]
     files: tuple[BundledFile, ...]
 
 
-def manifest_of(report: Report, files: tuple[BundledFile, ...]) -> Manifest:
-    """The manifest of a run whose files are these."""
+def manifest_of(report: Report, files: tuple[BundledFile, ...], suite: Git | None) -> Manifest:
+    """The manifest of a run whose files are these, bundled by this state of the suite."""
     run = report.run
     data = {
         (one.benchmark.name, one.benchmark.variant, one.benchmark.sha256, one.benchmark.verified): None
@@ -66,6 +68,7 @@ def manifest_of(report: Report, files: tuple[BundledFile, ...]) -> Manifest:
         command=run.command,
         versions=run.versions,
         git=run.git,
+        suite=suite,
         data=tuple(
             BundledData(benchmark=name, variant=variant, sha256=sha256, verified=verified)
             for name, variant, sha256, verified in data

@@ -58,7 +58,7 @@ def verify_bundle(path: Path, most_gb: float = MOST_GB) -> Verification:
         if newer:
             remarks.append(f"report.json is of an older version, which has no {', '.join(sorted(newer))}")
         if not differences and (given / PAGE).exists() and (byte := _first_byte(given, again, report)) is not None:
-            said = differences if report.run.git == read_git(Path(__file__).parent) else remarks
+            said = differences if manifest.suite == read_git(Path(__file__).parent) else remarks
             said.append(f"{PAGE}: byte {byte} differs from the page that this version of the suite makes")
         questions = sum(result.questions.selected for result in recomputed.results)
         return Verification(report.run.id, questions, count_figures(figures), tuple(differences), tuple(remarks))
@@ -121,7 +121,7 @@ def _first_byte(given: Path, again: Path, report: Report) -> int | None:
 
 def _of_manifest(manifest: Manifest, report: Report) -> Iterator[str]:
     """What the manifest says otherwise than the report."""
-    expected = manifest_of(report, manifest.files)
+    expected = manifest_of(report, manifest.files, manifest.suite)
     for name in Manifest.model_fields:
         says, is_so = getattr(manifest, name), getattr(expected, name)
         if says != is_so:
