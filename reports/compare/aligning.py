@@ -82,7 +82,8 @@ def _compared(benchmark: str, first: Side, second: Side) -> Compared:
     origins = [*_origins(before, after)]
     sides = [[marks_by_question(result) for _, result in side] for side in (before, after)]
     asked = [_in_all(side) for side in sides]
-    both = [question for question in asked[0] if question in set(asked[1])]
+    known = set(asked[1])
+    both = [question for question in asked[0] if question in known]
     figures = _figures([*before, *after])
     types = {question: sides[0][0][question].question_type for question in both}
     order = dict.fromkeys((*before[0][1].types, *types.values()))

@@ -183,3 +183,22 @@ def test_a_run_of_other_inputs_is_not_continued(tmp_path: Path) -> None:
 def test_no_benchmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="synthetic"):
         run_benchmark(build_benchmark_config(runs_dir=tmp_path))
+
+
+# --- a gate against a baseline -------------------------------------------------------------------------------------
+
+
+def test_a_program_holds_a_run_against_a_baseline(tmp_path: Path) -> None:
+    base = {"runs_dir": tmp_path, "until": "search", **SIZE}
+    run_benchmark(build_benchmark_config(provider=["bm25"], run_id="main", **base), "synthetic")
+    rules = {"baseline": "main", "no_worse": ["recall@10"], **base}
+    gates = {
+        name: run_benchmark(build_benchmark_config(provider=[name], **rules), "synthetic").report.gate
+        for name in ("bm25", "none")
+    }
+    assert [gate.met for gate in gates.values() if gate] == [True, False]
+    known = sorted(tmp_path.iterdir())
+    other = build_benchmark_config(provider=["bm25"], **{**rules, "synthetic_seed": 5})
+    with pytest.raises(ConfigurationError, match="other data of synthetic"):
+        run_benchmark(other, "synthetic")
+    assert sorted(tmp_path.iterdir()) == known

@@ -2,6 +2,7 @@
 
     python -m tests.perf.gates               # 1,000 pairs of runs a row, some minutes
     python -m tests.perf.gates --runs 100
+    python -m tests.perf.gates --runs 400 --equal   # recall and times
 
 docs/metrics.md has the table. The same seed gives the same figures.
 """
@@ -124,10 +125,58 @@ def table(runs: int) -> Iterator[str]:
         yield f"| {row.name} | {' | '.join(cells)} |"
 
 
+class Equal(NamedTuple):
+    """Pairs of equal runs: a figure, and the standard deviation of what both do in a conversation."""
+
+    name: str
+    figure: str
+    spread: float = 0.0
+
+
+EQUAL = (
+    Equal("recall@10, 10 % of the questions change", "recall@10"),
+    Equal("recall@10, conversations vary by sd 0.05", "recall@10", 0.05),
+    Equal("p50.search_ms", "p50.search_ms"),
+    Equal("p50.search_ms, conversations vary by 10 %", "p50.search_ms", 0.1),
+    Equal("p95.search_ms", "p95.search_ms"),
+    Equal("p95.search_ms, conversations vary by 10 %", "p95.search_ms", 0.1),
+)
+
+
+def equal_pairs(row: Equal, random: np.random.Generator) -> list[Pair]:
+    """One simulated pair: shares of evidence that are drawn again for some questions, or times with noise."""
+    n, clusters = sum(SIZES), np.repeat(np.arange(len(SIZES)), SIZES)
+    usual = random.choice([0.0, 0.5, 1.0], n, p=[0.3, 0.1, 0.6]) if "@" in row.figure else random.gamma(3, 2, n)
+
+    def run() -> NDArray[np.float64]:
+        vary = random.normal(0, row.spread, len(SIZES))[clusters]
+        if "@" not in row.figure:
+            return usual * np.exp(vary + random.normal(0, 0.3, n))
+        again = random.random(n) < 0.1 + vary
+        return np.where(again, random.choice([0.0, 0.5, 1.0], n, p=[0.3, 0.1, 0.6]), usual)
+
+    both = zip(clusters.tolist(), run().tolist(), run().tolist(), strict=True)
+    return [Pair(str(cluster), (before,), (after,)) for cluster, before, after in both]
+
+
+def equal_table(runs: int) -> Iterator[str]:
+    """How often equal runs are called different by other figures than accuracy."""
+    yield "| equal runs over LoCoMo's sizes | called worse | called better |"
+    yield "|---|--:|--:|"
+    for row in EQUAL:
+        random = np.random.default_rng(SEED)
+        found = [compare_figure(row.figure, equal_pairs(row, random), resample=False) for _ in range(runs)]
+        verdicts = [one.verdict for one in found if one is not None]
+        shares = (f"{verdicts.count(name) / runs:.3f}".removeprefix("0") for name in ("worse", "better"))
+        yield f"| {row.name} | {' | '.join(shares)} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000, help="simulated pairs of runs a row (default: 1000)")
-    for line in table(parser.parse_args().runs):
+    parser.add_argument("--equal", action="store_true", help="the table of other figures")
+    chosen = parser.parse_args()
+    for line in (equal_table if chosen.equal else table)(chosen.runs):
         print(line, flush=True)
 
 

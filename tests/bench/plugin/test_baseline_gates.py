@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reports.__main__ import main
-from tests.bench.plugin.suite import SMALL, Suite
+from tests.bench.plugin.suite import SMALL, WATCHED, Suite
 
 BENCH = ("bench/benchmarks/test_synthetic.py", *SMALL)
 MET, MISSED, REFUSED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
@@ -76,3 +76,15 @@ def test_questions_that_only_one_of_them_has_are_left_out_and_none_in_common_is_
     part = with_main.run(*BENCH, "--provider=bm25", "--baseline=main/bm25", "--no-worse=accuracy", "--limit=5")
     assert part.status == MET
     assert "gate met: accuracy" in part.output
+
+
+def test_lf_finishes_a_run_and_holds_it_against_the_same_baseline(suite: Suite) -> None:
+    watched = ("--limit=10", *WATCHED[1:])
+    suite.run(*BENCH, "--provider=tests.subjects.watched:Watched", *watched, "--run-id=before")
+    early = (*BENCH, "--provider=tests.subjects.stopped_early:FirstComesLast", *watched)
+    stopped = suite.run(*early, "-x", "--baseline=last", "--no-worse=accuracy")
+    assert stopped.status == MISSED
+    assert "gate refused: the run is not finished" in stopped.output
+    resumed = suite.run("--lf")
+    assert resumed.status == MET, resumed.output
+    assert "in before on tests.subjects.stopped_early:FirstComesLast/synthetic" in " ".join(resumed.output.split())

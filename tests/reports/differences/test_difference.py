@@ -97,3 +97,19 @@ def test_what_is_kept_of_a_question_gives_the_same_scores() -> None:
         assert kept.value("judge_ms") is None, "from the step cache"
         assert [kept.belongs_to(part) for part in (None, "temporal", "answerable", "x")] == [True, True, True, False]
     assert again["q2"] == nothing
+
+
+def test_a_percentile_that_clusters_disagree_on_is_not_certain() -> None:
+    """Every question of half of the clusters is slower by 8, and of the others faster by 8."""
+    base = pairs_of(600, 10)
+    pairs = [
+        Pair(pair.cluster, pair.first, (pair.first[0] + (8 if int(pair.cluster[1]) % 2 else -8),)) for pair in base
+    ]
+    alone = [pair._replace(cluster=str(place)) for place, pair in enumerate(pairs)]
+    clustered, independent = compare_figure("p50.search_ms", pairs), compare_figure("p50.search_ms", alone)
+    assert clustered is not None
+    assert independent is not None
+    assert clustered.ci95 is not None
+    assert independent.ci95 is not None
+    assert clustered.ci95[1] - clustered.ci95[0] > 2 * (independent.ci95[1] - independent.ci95[0])
+    assert clustered.verdict == "no difference shown"
