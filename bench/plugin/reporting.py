@@ -12,6 +12,7 @@ import pytest
 
 from bench.pipeline import Budget, meter_of
 from bench.plugin.exit_status import ExitStatus
+from bench.plugin.garbage import end_without_collection
 from bench.plugin.opt_in import about_benchmarks
 from bench.plugin.outcomes import TestOutcome
 from bench.plugin.scheduler import Controller, report_refusal
@@ -74,6 +75,7 @@ class Reporting:
 
     def begin(self, questions: int) -> None:
         """Watch the run from here: remember it for ``--lf``, count, and show its progress."""
+        end_without_collection()
         state = self._state
         state.last_run.keep(state.session.config, state.session.run_id, begun=True)
         checkpoint = state.checkpoint = state.checkpoint or Checkpoint(
