@@ -10,6 +10,7 @@ import json
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,12 @@ def note_outcome(item: pytest.Item, outcome: TestOutcome) -> None:
 def outcome_of(report: pytest.TestReport) -> TestOutcome | None:
     """The outcome that a report carries, from whichever worker it comes; None for an attempt that is run again."""
     carried = getattr(report, CARRIER, None)
-    return TestOutcome(**json.loads(carried)) if carried and not is_rerun(report) else None
+    return _read(carried) if carried and not is_rerun(report) else None
+
+
+@lru_cache(maxsize=16)
+def _read(carried: str) -> TestOutcome:
+    return TestOutcome(**json.loads(carried))
 
 
 def is_rerun(report: pytest.TestReport) -> bool:

@@ -41,6 +41,7 @@ class Running:
         if state.is_worker:
             self._keep_containers_together(items)
         spare_collections()
+        _do_without_reruns(state.config, items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
@@ -117,6 +118,16 @@ class Running:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Leave out frames without a line: an interrupt may come where Python has none, and pytest cannot show that."""
         excinfo.traceback = excinfo.traceback.filter(_has_a_line)
+
+
+def _do_without_reruns(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out rerunfailures where it has nothing to do: it keeps five records and a traceback of each question."""
+    plugins = config.pluginmanager
+    if not plugins.hasplugin("rerunfailures"):
+        return
+    requested = config.getoption("reruns") or config.getini("reruns")
+    if not requested and not any(item.get_closest_marker("flaky") for item in items):
+        plugins.unregister(name="rerunfailures")
 
 
 def _has_a_line(entry: Any) -> bool:  # pytest has no public name for an entry of a traceback
