@@ -4,10 +4,11 @@ const FILTERS = ["provider", "outcome", "type", "benchmark", "group", "evidence"
 
 async function startPage(source) {
   const at = (id) => document.getElementById(id);
-  const index = await source.index();
+  const listed = await source.index();
+  const index = { ...listed, names: namesOf(listed) };
   const selection = new Selection(index);
   const state = { chosen: [], page: 0, open: null };
-  let byId = null;
+  let byName = null;
 
   function options(id, names) {
     const select = at(`filter-${id}`);
@@ -53,16 +54,15 @@ async function startPage(source) {
 
   // The question that the address names, with the provider if it names one; null for the list.
   function wanted() {
-    let hash = location.hash.slice(1);
-    byId ??= new Map(index.ids.map((id, n) => [id, n]));
-    const parts = hash.split("/").map((part) => {
+    byName ??= new Map(index.names.map((name, n) => [name, n]));
+    const parts = location.hash.slice(1).split("/").map((part) => {
       try {
         return decodeURIComponent(part);
       } catch {
         return part;
       }
     });
-    return byId.has(parts[0]) ? { n: byId.get(parts[0]), provider: parts[1] ?? null } : null;
+    return byName.has(parts[0]) ? { n: byName.get(parts[0]), provider: parts[1] ?? null } : null;
   }
 
   async function route() {
@@ -102,7 +102,7 @@ async function startPage(source) {
 
   function step(by) {
     const next = state.chosen[state.chosen.indexOf(state.open) + by];
-    if (state.chosen.includes(state.open) && next !== undefined) location.hash = linkTo(index.ids[next]);
+    if (state.chosen.includes(state.open) && next !== undefined) location.hash = linkTo(index.names[next]);
   }
 
   function close() {

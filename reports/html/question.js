@@ -72,12 +72,12 @@ function givenNote(asked, detail) {
   return `about ${thousands(asked.context_tokens)} tokens of results${share}`;
 }
 
-function providerPart(asked, detail, index, id) {
+function providerPart(asked, detail, index, name) {
   const provider = index.providers[asked.provider];
   const errors = asked.steps.filter((step) => step.error);
   return element("section", { class: `provider ${asked.outcome}`, "data-provider": provider },
     element("h2", {}, element("bdi", {}, provider), " ", chip(asked.outcome === "unjudged" ? "not judged" : asked.outcome),
-      " ", element("a", { class: "meta", href: linkTo(id, provider), "aria-label": `Link to the answer of ${provider}` }, "#")),
+      " ", element("a", { class: "meta", href: linkTo(name, provider), "aria-label": `Link to the answer of ${provider}` }, "#")),
     element("h3", {}, "Answer"),
     box(asked.answer === null ? "No answer." : asked.answer, `Answer of ${provider}`),
     ...errors.flatMap((step) => [element("h3", {}, `Error in ${step.phase}`), box(step.error, `Error in ${step.phase}`)]),
@@ -119,7 +119,7 @@ function questionPart(n, detail, index) {
     detail.answerable ? null : element("p", { class: "meta" }, "The haystack does not say: declining is correct."),
     element("h2", {}, "Evidence"),
     evidenceList(detail, index),
-    element("div", { class: "providers" }, ...detail.asked.map((asked) => providerPart(asked, detail, index, id))),
+    element("div", { class: "providers" }, ...detail.asked.map((asked) => providerPart(asked, detail, index, index.names[n]))),
   ];
 }
 

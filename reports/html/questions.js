@@ -14,8 +14,15 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-function linkTo(id, provider = null) {
-  return `#${encodeURIComponent(id)}${provider === null ? "" : `/${encodeURIComponent(provider)}`}`;
+// What addresses call each question: its id, and its benchmark where several ask a question of this id.
+function namesOf(index) {
+  const seen = new Map();
+  for (const id of index.ids) seen.set(id, (seen.get(id) ?? 0) + 1);
+  return index.ids.map((id, n) => (seen.get(id) === 1 ? id : `${index.benchmarks[index.benchmark[n]]}:${id}`));
+}
+
+function linkTo(name, provider = null) {
+  return `#${encodeURIComponent(name)}${provider === null ? "" : `/${encodeURIComponent(provider)}`}`;
 }
 
 function chip(outcome, provider = null) {
@@ -104,7 +111,7 @@ function showRows(place, index, numbers) {
     return element("li", { class: "row" },
       element("div", { class: "chips" }, ...asked.map((p) => chip(outcome(p), several ? index.providers[p] : null))),
       element("div", {},
-        element("a", { href: linkTo(index.ids[n]), dir: "auto" }, index.question[n] || "(empty)"),
+        element("a", { href: linkTo(index.names[n]), dir: "auto" }, index.question[n] || "(empty)"),
         element("div", { class: "meta" }, meta.join(" · "))),
       element("div", { class: "gold" }, element("span", { class: "label" }, "expected "),
         element("bdi", {}, index.gold[n] || "(empty)")),

@@ -17,7 +17,7 @@ from reports.html import write_html
 from reports.report import write_run
 from reports.store import QuestionRecord
 from tests.reports.html.conftest import open_page, steps
-from tests.reports.made_records import asked, case, container, failed, found, provider, run, waiting
+from tests.reports.made_records import asked, benchmark, case, container, failed, found, provider, run, waiting
 from vocabulary import CheckpointError, ConfigurationError, SearchResult
 
 if TYPE_CHECKING:
@@ -128,6 +128,22 @@ def test_the_command_writes_pages_anew(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(data(tmp_path / "a" / "report.html", "block-0")["questions"][0]["asked"][0]["results"]) == 2
     assert main(["html", "c", "--runs-dir", str(tmp_path)]) == 2
     assert "there is no run 'c'" in capsys.readouterr().err
+
+
+def test_questions_of_one_id_in_two_benchmarks_have_addresses_of_their_own(page: Page, tmp_path: Path) -> None:
+    other = case().model_copy(update={"benchmark": "other"})
+    records = (
+        asked(case(), results=found("m3", text="said in locomo")),
+        asked(other, results=found("m3", text="elsewhere")),
+    )
+    both = (benchmark(), benchmark("other", official_f1=None))
+    write_run(tmp_path, run(benchmarks=both), records, [container()], besides=write_html)
+    for name, said in (("locomo", "said in locomo"), ("other", "elsewhere")):
+        open_page(page, tmp_path / "report.html")
+        page.select_option("#filter-benchmark", label=name)
+        page.click("#rows a")
+        page.wait_for_selector(f"#question .results:has-text('{said}')")
+        assert page.url.endswith(f"#{name}%3Aconv-26-q001")
 
 
 def test_details_come_in_blocks(page: Page, tmp_path: Path) -> None:
