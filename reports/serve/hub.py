@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
-from reports.serve.look import Look, Standing
+from reports.serve.look import Look
+from reports.serve.standing import Standing
 from vocabulary import CheckpointError, MemoryBenchError
 
 _LOOK_SECONDS = 1.0
-_SHARE = 0.005
-"""The share of the time that looks may take, counted in seconds of CPU."""
+_REPORT_SECONDS = 2.0
+_SHARE = 0.004
+"""The share of the time that looks may take, in seconds of CPU, beside what they do seldom by their own measure."""
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Hub:
                     continue
                 number, latest = watched.number, watched.latest
                 yield latest
-                if not isinstance(latest, Standing) or latest.state != "running":
+                if not isinstance(latest, Standing) or not latest.at_work:
                     return
         finally:
             watched.watchers -= 1
@@ -93,15 +95,17 @@ class Hub:
                 try:
                     if look is None:
                         look = await run_in_threadpool(self._look_at, run_id)
-                    latest, took = await run_in_threadpool(_timed, look)
+                    standing, took = await run_in_threadpool(_timed, look)
+                    least = _LOOK_SECONDS if standing.state == "running" else _REPORT_SECONDS
+                    latest, pause = standing, max(least, look.seconds / _SHARE)
                 except MemoryBenchError as error:
-                    latest, took = " ".join(str(error).split()), 0.0
+                    latest, took, pause = " ".join(str(error).split()), 0.0, _LOOK_SECONDS
                 self.looks += 1
                 self.cpu_seconds += took
                 watched.publish(latest)
-                if isinstance(latest, str) or latest.state != "running":
+                if isinstance(latest, str) or not latest.at_work:
                     return
-                await asyncio.sleep(max(_LOOK_SECONDS, took / _SHARE) - (time.monotonic() - began))
+                await asyncio.sleep(pause - (time.monotonic() - began))
                 if not watched.watchers:
                     return
         finally:

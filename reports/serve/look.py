@@ -7,94 +7,27 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple  # Any: parsed JSON, and the columns of a row
+from typing import Any  # Any: parsed JSON, and the columns of a row
 
 import sqlalchemy as sa
 
 from net import calls_in_flight, paused_services
-from reports.metrics import Accuracy
-from reports.report import Meter, dollars, uses_models
-from reports.serve.tally import Fault, Tally
+from reports.report import Meter, uses_models
+from reports.serve.standing import Error, Failure, PairStanding, Standing
+from reports.serve.tally import Asked, Fault, Tally
+from reports.serve.words import short
 from reports.show import run_state
 from reports.store import Checkpoint, Invocation, QuestionKey, RunRecord, is_locked, read_invocations, read_run, tables
 from vocabulary import PHASES, CheckpointError, visible
 
-_SHARE = 0.002
+_SHARE = 0.0015
 """The share of the time that reading all steps again may take, and so may adding up what models cost; the rest of a
 look reads what is new."""
 
 _NEWEST = 8
 _PACE_SECONDS = 20
-
-
-class Error(NamedTuple):
-    """Questions that ended in an error of one type in one phase, with one of them."""
-
-    key: QuestionKey
-    phase: str
-    type: str
-    message: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A question that was not answered right, or ended in an error; `detail` is the error."""
-
-    key: QuestionKey
-    outcome: str
-    question_type: str
-    question: str
-    ground_truth: str
-    answer: str | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class PairStanding:
-    """How far a provider is on a benchmark. `accuracy` is of what was judged; of all that was selected at the end."""
-
-    provider: str
-    benchmark: str
-    selected: int
-    haystacks: int
-    haystacks_ready: int
-    done: dict[str, int]
-    ended: int
-    errors: int
-    correct: int
-    accuracy: Accuracy | None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A run as it stands. `in_flight` is None where that is not known, `usd` "" where no model is paid for.
-
-    `left` is an estimate in seconds; None without a measure of its pace.
-    """
-
-    run: RunRecord
-    state: str
-    invocations: Sequence[Invocation]
-    pairs: tuple[PairStanding, ...]
-    errors: tuple[Error, ...]
-    failures: tuple[Failure, ...]
-    in_flight: int | None
-    paused: dict[str, float]
-    usd: str
-    left: float | None
-
-    @property
-    def selected(self) -> int:
-        """Questions, over all pairs."""
-        return sum(pair.selected for pair in self.pairs)
-
-    @property
-    def ended(self) -> int:
-        """Questions that have come to their end."""
-        return sum(pair.ended for pair in self.pairs)
 
 
 class Look:
@@ -107,11 +40,17 @@ class Look:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._meter = self._new_meter()
         self._incremental = checkpoint.url.startswith("sqlite")
+        self._steps = _steps(incremental=self._incremental)
         self._last_row = 0
+        self._state = ""
+        self._last: Standing | None = None
         self._whole_again = 0.0
         self._seen: set[tuple[QuestionKey, str]] = set()
         self._newest: deque[tuple[QuestionKey, str]] = deque(maxlen=_NEWEST)
-        self._shown: dict[tuple[QuestionKey, str], Failure] = {}
+        self._apart = 0.0
+        self._is_first = True
+        self.seconds = 0.0
+        """CPU of the last look, without what is done once, or seldom enough by its own measure."""
         self._pace: deque[tuple[float, int]] = deque(maxlen=300)
 
     def close(self) -> None:
@@ -120,8 +59,13 @@ class Look:
 
     def take(self) -> Standing:
         """The run as it stands now."""
+        began = time.thread_time()
+        self._apart = 0.0
         try:
-            return self._take()
+            standing = self._take()
+            self.seconds = 0.0 if self._is_first else time.thread_time() - began - self._apart
+            self._is_first = False
+            return standing
         except (ValueError, LookupError, TypeError, AttributeError) as error:  # a row is not as this suite writes it
             raise CheckpointError(
                 f"the checkpoint of run {self._checkpoint.run_id} is damaged ({type(error).__name__}): {error}."
@@ -132,22 +76,28 @@ class Look:
         locked = is_locked(self._folder)
         (row,) = self._checkpoint.read(sa.select(tables.runs.c.finished, tables.runs.c.sealed))
         state = run_state(row.finished, invocations, running=locked)
+        changed, self._state = state != self._state, state
+        if self._last is not None and state != "running" and not changed:  # its report is being written
+            self._last = replace(self._last, at_work=locked)
+            return self._last
         self._read_selection()
-        self._read_steps(whole=state != "running")
+        self._read_steps(whole=changed)
         pairs = tuple(self._pairs())
         ended = sum(pair.ended for pair in pairs)
-        return Standing(
+        self._last = Standing(
             run=self._run,
             state=state,
+            at_work=locked,
             invocations=invocations,
             pairs=pairs,
             errors=tuple(self._errors()),
             failures=tuple(self._failures()),
             in_flight=calls_in_flight(self._folder / "calls") if state == "running" else None,
             paused=self._paused() if state == "running" else {},
-            usd="" if self._meter is None else dollars(self._meter.usd()),
+            usd=self._usd(),
             left=self._left(ended, sum(pair.selected for pair in pairs), invocations) if state == "running" else None,
         )
+        return self._last
 
     def _read_run(self) -> RunRecord:
         return read_run(self._checkpoint).model_copy(update={"id": self._checkpoint.run_id})
@@ -155,6 +105,14 @@ class Look:
     def _new_meter(self) -> Meter | None:
         judges = [judge for benchmark in self._run.benchmarks for judge in benchmark.judges] or [self._run.judge]
         return Meter(self._checkpoint, self._run, _SHARE) if uses_models(self._run.answerer, judges) else None
+
+    def _usd(self) -> str:
+        if self._meter is None:
+            return ""
+        began = time.thread_time()
+        shown = self._meter.shown()
+        self._apart += time.thread_time() - began
+        return shown
 
     def _paused(self) -> dict[str, float]:
         with suppress(OSError):  # the run's processes make and remove these files
@@ -171,46 +129,46 @@ class Look:
         for row in self._checkpoint.read(query.order_by(columns.ordinal)):
             case = json.loads(row.record)
             pair = self._tallies.setdefault((row.provider, row.benchmark), Tally())
-            pair.clusters[row.question] = case["cluster"]
+            gold, text = case["gold"], case["question"]["text"]
+            pair.asked[row.question] = Asked(
+                case["cluster"], gold["question_type"], short(text), short(gold["ground_truth"])
+            )
             pair.haystacks.add(row.question if self._run.isolation == "question" else case["haystack"])
 
     def _read_steps(self, *, whole: bool) -> None:
         """Take in the steps that are new; all of them now and then, for a step that is made again keeps its row."""
-        columns = tables.steps.c
-        number = sa.literal_column("rowid", sa.Integer) if self._incremental else sa.literal(0)
-        verdict = sa.case((columns.phase == "judge", columns.result))
-        query = sa.select(
-            columns.provider, columns.benchmark, columns.question, columns.phase, columns.state,
-            columns.error_type, columns.error_message, verdict.label("result"), number.label("number"),
-        )  # fmt: skip
         began = time.thread_time()
         whole = whole or not self._incremental or time.monotonic() >= self._whole_again
         if whole:
             for tally in self._tallies.values():
                 tally.forget()
-        rows = self._checkpoint.read(query if whole else query.where(number > self._last_row))
+        steps = self._steps if whole else self._steps.where(self._steps.selected_columns.number > self._last_row)
+        rows = self._checkpoint.read(steps)
         for row in rows:
             self._take_in(row)
         if whole:
-            self._whole_again = time.monotonic() + max(10.0, (time.thread_time() - began) / _SHARE)
+            took = time.thread_time() - began
+            self._apart += took
+            self._whole_again = time.monotonic() + max(30.0, took / _SHARE)
 
     def _take_in(self, row: sa.Row[Any]) -> None:
         self._last_row = max(self._last_row, row.number)
         tally = self._tallies.get((row.provider, row.benchmark))
         if tally is None:
             return
-        key = QuestionKey(row.provider, row.benchmark, row.question)
         if row.state == "error":
             message = " ".join(visible(row.error_message or "").split())
             tally.faults[row.question, row.phase] = Fault(row.error_type or "", message)
-            self._notice(key, "error")
+            self._notice(QuestionKey(row.provider, row.benchmark, row.question), "error")
         elif row.state == "done":
             tally.add_done(row.question, row.phase)
-            if row.phase == "judge":
+            if row.phase == "answer":
+                tally.answers[row.question] = row.result
+            elif row.phase == "judge":
                 label = _label(row.result)
                 tally.add_label(row.question, label)
                 if label != "correct":
-                    self._notice(key, label)
+                    self._notice(QuestionKey(row.provider, row.benchmark, row.question), label)
 
     def _notice(self, key: QuestionKey, outcome: str) -> None:
         if (key, outcome) not in self._seen:
@@ -230,14 +188,14 @@ class Look:
             yield PairStanding(
                 provider=provider,
                 benchmark=benchmark,
-                selected=len(tally.clusters),
+                selected=len(tally.asked),
                 haystacks=len(tally.haystacks),
                 haystacks_ready=min(ready[provider, benchmark], len(tally.haystacks)),
                 done=done,
                 ended=ended,
                 errors=errors,
                 correct=tally.correct,
-                accuracy=tally.accuracy(whole=ended >= len(tally.clusters)),
+                accuracy=tally.accuracy(whole=ended >= len(tally.asked)),
             )
 
     def _errors(self) -> Iterator[Error]:
@@ -254,20 +212,19 @@ class Look:
         """The newest first; one that was made good is left out."""
         for key, outcome in reversed(self._newest):
             tally = self._tallies[key.provider, key.benchmark]
-            failed = any((key.question, phase) in tally.faults for phase in PHASES)
-            if failed if outcome == "error" else tally.labels.get(key.question) == outcome:
-                if (key, outcome) not in self._shown:
-                    self._shown[key, outcome] = self._failure(key, outcome)
-                yield self._shown[key, outcome]
-
-    def _failure(self, key: QuestionKey, outcome: str) -> Failure:
-        record = self._checkpoint.question_record(key, results=False)
-        detail = "" if record.error is None or record.error.error is None else record.error.error.message
-        gold = record.case.gold
-        return Failure(
-            key, outcome, gold.question_type, record.case.question.text, gold.ground_truth,
-            None if record.answer is None else record.answer.hypothesis, " ".join(visible(detail).split()),
-        )  # fmt: skip
+            fault = next((found for phase in PHASES if (found := tally.faults.get((key.question, phase)))), None)
+            failed = fault is not None if outcome == "error" else tally.labels.get(key.question) == outcome
+            if failed and (asked := tally.asked.get(key.question)):
+                answer = _answer(tally.answers.get(key.question))
+                yield Failure(
+                    key,
+                    outcome,
+                    asked.question_type,
+                    asked.text,
+                    asked.ground_truth,
+                    answer,
+                    fault.message if fault else "",
+                )
 
     def _left(self, ended: int, selected: int, invocations: Sequence[Invocation]) -> float | None:
         """By the pace of the last minutes that were watched; by that of the whole run where it was begun once."""
@@ -288,3 +245,21 @@ def _label(result: str | None) -> str:
         return str(json.loads(result or "")["label"])
     except (ValueError, LookupError, TypeError):
         return "error"  # of its question: see `Checkpoint.settled_records`
+
+
+def _answer(result: str | None) -> str:
+    try:
+        return short(json.loads(result or "")["hypothesis"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+
+
+def _steps(*, incremental: bool) -> sa.Select[Any]:
+    """The steps with what is shown of them, and on SQLite a number that grows with each that is new."""
+    columns = tables.steps.c
+    number = sa.literal_column("rowid", sa.Integer) if incremental else sa.literal(0)
+    result = sa.case((columns.phase.in_(("answer", "judge")), columns.result))
+    return sa.select(
+        columns.provider, columns.benchmark, columns.question, columns.phase, columns.state,
+        columns.error_type, columns.error_message, result.label("result"), number.label("number"),
+    )  # fmt: skip

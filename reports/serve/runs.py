@@ -15,7 +15,8 @@ from typing import Any, NamedTuple  # Any: parsed JSON
 import sqlalchemy as sa
 
 from reports.html import PAGE
-from reports.serve.look import Look, PairStanding, Standing
+from reports.serve.look import Look
+from reports.serve.standing import PairStanding, Standing
 from reports.show import run_state
 from reports.store import (
     Checkpoint,
@@ -34,6 +35,7 @@ REPORT = "report.json"
 
 _PLACES = ("checkpoint.sqlite", "run.json")
 _FILES = ("checkpoint.sqlite", "checkpoint.sqlite-wal", "run.json", REPORT, PAGE)
+_LINES = ("results.jsonl", "retrieved.jsonl")
 _FRESH_SECONDS = 1.0
 _PAUSE_SECONDS = 5.0
 _SHARE = 0.005
@@ -97,9 +99,12 @@ class Runs:
 
     def folder(self, run_id: str) -> Path:
         """The folder of a run; raises `ConfigurationError` if there is none, or it leads out of this folder."""
-        folder = self.root / check_run_id(run_id)
-        own = [folder / name for name in _PLACES if (folder / name).is_file()]
-        if not own or any(path.resolve() != path for path in own):
+        try:
+            folder = self.root / check_run_id(run_id)
+        except ConfigurationError:
+            raise ConfigurationError(f"there is no run {run_id!r} here.") from None
+        links = any((folder / name).resolve() != folder / name for name in (*_FILES, *_LINES))
+        if links or not any((folder / name).is_file() for name in _PLACES):
             raise ConfigurationError(f"there is no run {run_id!r} here.")
         return folder
 

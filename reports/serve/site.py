@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,13 +17,16 @@ from starlette.types import ASGIApp
 
 from reports.html import PAGE
 from reports.serve import views
+from reports.serve.comparing import compare
 from reports.serve.guard import Guard
 from reports.serve.hub import Hub
-from reports.serve.look import Standing
 from reports.serve.policy import policy_of_file
 from reports.serve.runs import REPORT, Runs
+from reports.serve.standing import Standing
 from reports.store import QuestionKey
 from vocabulary import ConfigurationError, MemoryBenchError
+
+_MOST_COMPARED = 8
 
 
 def build_site(
@@ -39,6 +43,7 @@ def build_site(
     routes = [
         Route("/", site.home),
         Route("/trends", site.trends),
+        Route("/compare", site.compare),
         Route("/assets/{name}", site.asset),
         Route("/runs/{run}", site.run),
         Route("/runs/{run}/live", site.live),
@@ -64,6 +69,20 @@ class _Site:
     def trends(self, _request: Request) -> Response:
         return views.page(views.trends(self._runs.rows()))
 
+    def compare(self, request: Request) -> Response:
+        """The runs of the query against the one of them that was begun first."""
+        chosen = [*dict.fromkeys(request.query_params.getlist("run"))]
+        if not 1 <= len(chosen) <= _MOST_COMPARED:
+            return _problem(f"Tick two runs or more to compare them, at most {_MOST_COMPARED}.", 400)
+        anyway = "anyway" in request.query_params
+        try:
+            page = compare(self._runs, chosen, request.query_params.getlist("provider"), anyway=anyway)
+        except ConfigurationError as error:
+            query = [*request.query_params.multi_items(), ("anyway", "1")]
+            offer = f"/compare?{urlencode(query)}" if "--anyway" in str(error) and not anyway else ""
+            return views.page(views.problem(str(error), anyway=offer), 409)
+        return views.page(views.with_navigation(page))
+
     def asset(self, request: Request) -> Response:
         file = views.ASSETS.get(request.path_params["name"])
         if file is None:
@@ -73,8 +92,7 @@ class _Site:
     def run(self, request: Request) -> Response:
         """The report where there is one, else how far the run is."""
         run_id = request.path_params["run"]
-        whole = self._runs.file(run_id, PAGE) is not None and self._runs.state(run_id) == "finished"
-        return RedirectResponse(f"/runs/{run_id}/{PAGE if whole else 'live'}", 303)
+        return RedirectResponse(f"/runs/{run_id}/{PAGE if self._is_told(run_id) else 'live'}", 303)
 
     async def live(self, request: Request) -> Response:
         run_id = request.path_params["run"]
@@ -128,7 +146,14 @@ class _Site:
     def question(self, request: Request) -> Response:
         run_id = request.path_params["run"]
         key = QuestionKey(*(request.query_params.get(name, "") for name in ("provider", "benchmark", "id")))
-        return views.page(views.question(run_id, self._runs.record(run_id, key)))
+        record = self._runs.record(run_id, key)
+        if self._is_told(run_id):  # its page has the same question with more
+            return RedirectResponse(f"/runs/{run_id}/{PAGE}#{quote(key.question)}/{quote(key.provider)}", 303)
+        return views.page(views.question(run_id, record))
+
+    def _is_told(self, run_id: str) -> bool:
+        """Whether all of a run is in its report."""
+        return self._runs.file(run_id, PAGE) is not None and self._runs.state(run_id) == "finished"
 
 
 def _missing(_request: Request, error: Exception) -> Response:

@@ -10,6 +10,15 @@ from reports.metrics import Accuracy, interval
 from vocabulary import Phase
 
 
+class Asked(NamedTuple):
+    """What of a selected question is shown."""
+
+    cluster: str
+    question_type: str
+    text: str
+    ground_truth: str
+
+
 class Fault(NamedTuple):
     """Why a step could not be done."""
 
@@ -19,12 +28,14 @@ class Fault(NamedTuple):
 
 @dataclass
 class Tally:
-    """The selected questions of a pair, each with its cluster and, by phase, what became of it."""
+    """The selected questions of a pair by id, and what became of each phase of them."""
 
-    clusters: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
     haystacks: set[str] = field(default_factory=set)
     done: dict[str, set[str]] = field(default_factory=dict)
     faults: dict[tuple[str, str], Fault] = field(default_factory=dict)
+    answers: dict[str, str | None] = field(default_factory=dict)
+    """As JSON: few of them are shown."""
     labels: dict[str, str] = field(default_factory=dict)
     _judged: Counter[str] = field(default_factory=Counter)
     _correct: Counter[str] = field(default_factory=Counter)
@@ -42,7 +53,7 @@ class Tally:
 
     def add_label(self, question: str, label: str) -> None:
         """A question was judged, perhaps again."""
-        cluster = self.clusters.get(question, "")
+        cluster = self.asked[question].cluster if question in self.asked else ""
         before = self.labels.get(question)
         self._judged[cluster] += before is None
         self._correct[cluster] += (label == "correct") - (before == "correct")
@@ -65,7 +76,7 @@ class Tally:
         """Of what was judged so far, or of the `whole` selection; None if nothing was judged."""
         if not self.labels:
             return None
-        sizes = Counter(self.clusters.values()) if whole else self._judged
+        sizes = Counter(one.cluster for one in self.asked.values()) if whole else self._judged
         counts = {name: (self._correct[name], size) for name, size in sizes.items() if size}
         if counts != self._accuracy[0]:
             self._accuracy = counts, interval(counts)

@@ -65,10 +65,10 @@ class Trend:
 
     @property
     def days(self) -> list[tuple[str, float]]:
-        """Marks of the time axis: days, or minutes where all is on one day; four or so."""
+        """Marks of the time axis: days, or times where all is on one day; four or so."""
         first, last = self.points[0].started.astimezone(UTC), self.points[-1].started.astimezone(UTC)
         if first.date() == last.date():
-            return [(f"{moment:%H:%M}", self.x.at(moment.timestamp())) for moment in dict.fromkeys((first, last))]
+            return [(f"{moment:%H:%M:%S}", self.x.at(moment.timestamp())) for moment in dict.fromkeys((first, last))]
         days = (last.date() - first.date()).days
         step = math.ceil(days / 4)
         start = datetime(first.year, first.month, first.day, tzinfo=UTC)

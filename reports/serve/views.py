@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from starlette.responses import HTMLResponse
 
 from reports.pages import render
-from reports.serve.look import Standing
 from reports.serve.policy import policy_of_page
 from reports.serve.runs import RunRow
+from reports.serve.standing import Standing
 from reports.serve.trend import trends_of
 from reports.serve.words import WORDS
 from reports.show import full_story
@@ -49,6 +49,7 @@ def runs(folder: Path, rows: Sequence[RunRow], wanted: Mapping[str, str]) -> str
     down = wanted.get("order", "desc" if sort in _LARGE_FIRST else "asc") == "desc"
     sought = wanted.get("q", "").strip()
     found = [row for row in rows if all(word in _text_of(row) for word in sought.lower().split())]
+    found.sort(key=_COLUMNS["begun"], reverse=True)
     found.sort(key=_COLUMNS[sort], reverse=down)
     pages = max(1, -(-len(found) // _ON_A_PAGE))
     asked = wanted.get("page", "")
@@ -90,9 +91,17 @@ def question(run_id: str, record: QuestionRecord) -> str:
     return _render("question", run_id=run_id, record=record, story=full_story(record))
 
 
-def problem(message: str) -> str:
-    """What is wrong, in a sentence."""
-    return _render("problem", message=message)
+def problem(message: str, *, anyway: str = "") -> str:
+    """What is wrong, in a sentence; `anyway` is the address of a comparison that was refused."""
+    return _render("problem", message=message, anyway=anyway)
+
+
+def with_navigation(text: str) -> str:
+    """A page that stands alone, with links to the others."""
+    head, main, rest = text.partition("<main")
+    attributes, end, content = rest.partition(">")
+    links = '<nav aria-label="Site"><a href="/">Runs</a> · <a href="/trends">Trends</a></nav>'
+    return f"{head}{main}{attributes}{end}\n{links}{content}"
 
 
 def _text_of(row: RunRow) -> str:

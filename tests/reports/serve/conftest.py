@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import threading
@@ -21,6 +22,7 @@ from net.serving import address_of, listen, token_hash
 from reports.serve import build_site
 from reports.serve.guard import TOKEN
 from reports.serve.hub import Hub
+from reports.store.run_lock import lock_run
 
 TOKEN_OF_TESTS = "a-token-that-nobody-guesses"
 SMALL = {"synthetic_sessions": 10, "synthetic_questions": 10}
@@ -61,6 +63,28 @@ def copy_run(runs: Path, name: str, to: Path) -> None:
         for table in ("runs", "invocations", "questions", "steps", "containers", "sessions"):
             connection.execute(f"update {table} set run_id = ?", (to.name,))
         connection.commit()
+
+
+def begin_again(runs: Path, to: Path) -> int:
+    """A run like the first of `runs` that goes on, at half of its questions; the lock to `end_again` with."""
+    copy_run(runs, "first", to)
+    with closing(sqlite3.connect(to / "checkpoint.sqlite")) as connection:
+        connection.execute("update runs set finished = null")
+        connection.execute("update invocations set ended = null")
+        connection.execute("delete from steps where question > 'syn-q0004'")
+        connection.commit()
+    (to / "report.html").unlink()
+    return lock_run(to)
+
+
+def end_again(lock: int, run: Path | None = None) -> None:
+    """Let the `run` end, finished, where it is still there."""
+    if run is not None:
+        with closing(sqlite3.connect(run / "checkpoint.sqlite")) as connection:
+            connection.execute("update runs set finished = 1")
+            connection.execute("update invocations set ended = 1")
+            connection.commit()
+    os.close(lock)
 
 
 @pytest.fixture(scope="session")

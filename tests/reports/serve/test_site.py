@@ -36,7 +36,7 @@ def ids(page: httpx.Response) -> list[str]:
         ("?q=finished+bm25&sort=run&order=desc", ["second", "first"]),
         ("?q=%3Cscript%3E", []),
         ("?page=99999999999999999999999", ["third", "second", "first"]),
-        ("?page=-1&sort=accuracy", ["third", "first", "second"]),
+        ("?page=-1&sort=accuracy", ["third", "second", "first"]),
     ],
 )
 def test_runs_are_sorted_and_filtered(site: Site, query: str, order: list[str]) -> None:
@@ -62,12 +62,18 @@ def test_trends_join_runs_that_may_be_compared(site: Site) -> None:
     assert "10 questions, judged by lexical (lexical-v2), answered by extractive" in page
 
 
-def test_a_run_leads_to_its_page_and_a_question_to_its_story(site: Site, tmp_path: Path, runs: Path) -> None:
+def test_a_run_leads_to_its_page_and_a_question_to_its_story(tmp_path: Path, runs: Path) -> None:
     shutil.copytree(runs / "first", tmp_path / "first")
     (tmp_path / "first" / "report.html").unlink()
     with serving(tmp_path) as other:
         assert other.get("/runs/first").headers["location"] == "/runs/first/live"
-        assert "it has no report.html" in other.get("/runs/first/live").text
+        live = other.get("/runs/first/live").text
+        assert "it has no report.html" in live
+        link = re.findall(r'href="(/runs/first/question\?[^"]+)"', live)[0].replace("&amp;", "&")
+        story = other.get(link)
+        assert story.status_code == 200
+        assert '<pre class="story"' in story.text
+        assert other.get("/runs/first/question?provider=bm25&benchmark=synthetic&id=nothing").status_code == 404
         body = "<style>p {}</style><script>1</script><script type='application/json'>[]</script>"
         (tmp_path / "first" / "report.html").write_text(body)
         assert other.get("/runs/first").headers["location"] == "/runs/first/report.html"
@@ -75,12 +81,42 @@ def test_a_run_leads_to_its_page_and_a_question_to_its_story(site: Site, tmp_pat
         assert report.text == body
         assert report.headers["content-security-policy"].count("'sha256-") == 2
         assert "connect-src" not in report.headers["content-security-policy"]
-    live = site.get("/runs/first/live").text
-    link = re.findall(r'href="(/runs/first/question\?[^"]+)"', live)[0].replace("&amp;", "&")
-    story = site.get(link)
-    assert story.status_code == 200
-    assert '<pre class="story"' in story.text
-    assert site.get("/runs/first/question?provider=bm25&benchmark=synthetic&id=nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("run=second&run=first", 200, "bm25 in second against bm25 in first"),
+        ("run=first", 200, "none in first against bm25 in first"),
+        ("run=first/bm25&run=third/oracle", 200, "oracle in third against bm25 in first"),
+        ("run=first&run=other-judge", 409, "the judge is not the same"),
+        ("run=first&run=other-judge&anyway=1", 200, "other-judge"),
+        ("run=second&run=third&provider=absent", 409, "none of them is absent"),
+        ("run=first&run=..%2Fsecret", 409, "there is no run"),
+        ("run=first&run=%2Fetc%2Fpasswd", 409, "there is no run"),
+        ("run=last&run=vs", 409, "there is no run"),
+        ("", 400, "Tick two runs"),
+        ("&".join(f"run=a{number}" for number in range(9)), 400, "at most 8"),
+    ],
+)
+def test_ticked_runs_are_compared_with_the_first_of_them(
+    site: Site, runs: Path, tmp_path: Path, query: str, status: int, words: str
+) -> None:
+    if "other-judge" in query:
+        for name in ("first", "second"):
+            copy_run(runs, name, tmp_path / name)
+        copy_run(runs, "second", tmp_path / "other-judge")
+        report = tmp_path / "other-judge" / "report.json"
+        report.write_text(
+            report.read_text().replace('"lexical-v2"', '"lexical-v1"').replace('"second"', '"other-judge"')
+        )
+        with serving(tmp_path) as other:
+            answer = other.get(f"/compare?{query}")
+    else:
+        answer = site.get(f"/compare?{query}")
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", answer.text.split("</style>")[1]))
+    assert (answer.status_code, words in text) == (status, True), text
+    assert ("anyway=1" in answer.text) == (words == "the judge is not the same")
 
 
 PATHS = [

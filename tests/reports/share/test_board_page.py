@@ -9,7 +9,7 @@ import pytest
 from reports.__main__ import main
 from reports.report.build import build_report
 from reports.report.files import write_report
-from tests.reports.html.conftest import browser, page  # noqa: F401  # fixtures
+from tests.reports.html.conftest import page  # noqa: F401  # a fixture
 from tests.reports.made_records import asked, case, provider, run
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>\u202e"
