@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from reports.store import Lead, list_runs, newest_run, open_run, read_run, replace_file, without_password, write_place
+from reports.store import (
+    Lead,
+    list_runs,
+    mark_finished,
+    newest_run,
+    open_run,
+    read_run,
+    replace_file,
+    without_password,
+    write_place,
+)
 from tests.reports import made_records
 from tests.reports.store.checkpoint_workers import make_run
 from tests.reports.store.postgres_server import PASSWORD
@@ -35,6 +46,23 @@ def test_a_run_in_a_database_is_opened_with_the_password_from_outside(
     assert read_run(checkpoint).id
     checkpoint.close()
     assert PASSWORD not in (place / "one" / "run.json").read_text()
+
+
+def test_a_run_that_is_opened_to_be_read_cannot_be_changed(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(url, "one", [made_records.case()]).close()
+    (tmp_path / "one").mkdir()
+    write_place(tmp_path / "one", "one", url)
+    files = {path.name for path in tmp_path.iterdir()}
+    monkeypatch.setenv("MEMORYBENCH_CHECKPOINT_URL", url)
+    with closing(open_run(tmp_path, "one")) as writing, closing(open_run(tmp_path, "one", read_only=True)) as reading:
+        assert len(reading.selected()) == 1
+        with pytest.raises(CheckpointError, match="cannot be written"):
+            mark_finished(reading)
+        mark_finished(writing)
+        assert read_run(reading).finished is not None
+    assert {path.name for path in tmp_path.iterdir()} == files
 
 
 def test_without_a_password_it_says_where_one_is_looked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
