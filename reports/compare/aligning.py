@@ -19,6 +19,7 @@ from reports.differences import (
     compare_figure,
     marks_by_question,
 )
+from reports.report import GROUPS
 from vocabulary import ConfigurationError
 
 TIMES = ("p50.search_ms", "p95.search_ms", "p50.answer_ms", "p95.answer_ms")
@@ -154,10 +155,11 @@ def _figures(results: Sequence[tuple[Baseline, BaselineResult]]) -> list[str]:
 def _differences(
     figures: Iterable[str], questions: Sequence[str], first: _Repeats, second: _Repeats, *, resample: bool = True
 ) -> Iterator[Difference]:
+    answerable = [question for question in questions if first[0][question].belongs_to(GROUPS[0])]
     for figure in figures:
         name = figure.partition(".")[2] or figure
         pairs = []
-        for question in questions:
+        for question in (answerable or questions) if figure.startswith("recall") else questions:
             values = [_values(side, question, name) for side in (first, second)]
             if values[0] and values[1]:
                 pairs.append(Pair(first[0][question].cluster, values[0], values[1]))

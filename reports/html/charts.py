@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.html.words import CEILING, FLOOR, percent, recall_levels, role
+from reports.html.words import CEILING, FLOOR, percent, role
 from reports.metrics import Accuracy
 from reports.pages import Dot, Interval, Intervals, Lines, Scatter, Series
 from reports.report import Result
@@ -86,7 +86,7 @@ def _interval(provider: str, name: str, accuracy: Accuracy, kinds: Mapping[str, 
 def _recall(results: Sequence[Result], kinds: Mapping[str, str]) -> Lines | None:
     series, cutoffs, said = [], set[int](), []
     for result in results:
-        levels = recall_levels(result)
+        levels = result.shown_retrieval
         level = levels.message or levels.session
         known = {int(k): value for k, value in level.recall.items() if value is not None} if level else {}
         if known:

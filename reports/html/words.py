@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.metrics import RetrievalLevels
-from reports.report import GROUPS, Report, Result
+from reports.report import Report, Result
 
 NOTHING = "-"
 FLOOR, CEILING = "none", "oracle"
@@ -19,15 +18,9 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def recall_levels(result: Result) -> RetrievalLevels:
-    """The retrieval to show: where some questions cannot be answered, that of the others."""
-    groups = result.by_group
-    return groups[GROUPS[0]].retrieval if GROUPS[0] in groups else result.retrieval
-
-
 def recall_at_10(result: Result) -> str:
     """Recall@10 of messages, else of sessions."""
-    levels = recall_levels(result)
+    levels = result.shown_retrieval
     level = levels.message or levels.session
     value = level.recall["10"] if level else None
     return NOTHING if value is None else f"{value:.3f}" + ("" if levels.message else " (sessions)")

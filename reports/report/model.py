@@ -173,6 +173,12 @@ class Result(Block):
     clock_warnings: tuple[str, ...]
     """Clock field. The same for the times."""
 
+    @property
+    def shown_retrieval(self) -> RetrievalLevels:
+        """The retrieval that tables and pages show: where some questions cannot be answered, that of the others."""
+        answerable = self.by_group.get("answerable")
+        return answerable.retrieval if answerable else self.retrieval
+
 
 class GateRow(Block):
     """One threshold on one result."""

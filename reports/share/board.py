@@ -172,7 +172,7 @@ def _terms(report: Report, result: Result) -> Terms:
 
 def _entry(report: Report, result: Result) -> Entry:
     run = report.run
-    levels = {"message": result.retrieval.message, "session": result.retrieval.session}
+    levels = {"message": result.shown_retrieval.message, "session": result.shown_retrieval.session}
     level = next((name for name, found in levels.items() if found is not None), None)
     found = levels[level] if level else None
     return Entry(

@@ -79,7 +79,7 @@ def _row(result: Result, compared: Compared | None) -> tuple[str, ...]:
         str(result.questions.selected),
         accuracy_cell(result.accuracy),
         _change(_figure(compared, "accuracy")),
-        _with_change(recall_cell(result.retrieval), _figure(compared, "recall@10")),
+        _with_change(recall_cell(result.shown_retrieval), _figure(compared, "recall@10")),
         NOTHING if p95 is None else f"{p95:.1f} ms",
         cost_cell(result),
     )

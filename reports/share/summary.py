@@ -121,7 +121,7 @@ def _row(result: Result) -> tuple[str, ...]:
         plain(result.benchmark.name),
         str(result.questions.selected),
         accuracy_cell(result.accuracy),
-        recall_cell(result.retrieval),
+        recall_cell(result.shown_retrieval),
         NOTHING if p95 is None else f"{p95:.1f} ms",
         cost_cell(result),
         str(result.questions.errors),

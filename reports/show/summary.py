@@ -66,14 +66,12 @@ def _compared(comparison: Comparison, *, several: bool) -> tuple[str, ...]:
 
 def _rows(result: Result) -> Iterator[tuple[str, ...]]:
     groups, sample = result.by_group, result.benchmark.sample
-    # Unanswerable questions are shown apart; where there are both, recall is that of questions with an answer to find.
-    levels = groups["answerable"].retrieval if "answerable" in groups else result.retrieval
     search = result.latency_ms.search
     yield (
         result.provider.name,
         result.benchmark.name,
         _accuracy(result.accuracy),
-        _recall(levels),
+        _recall(result.shown_retrieval),
         _time(search.p50),
         _time(search.p95),
         str(result.questions.errors),
