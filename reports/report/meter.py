@@ -29,13 +29,15 @@ class Meter:
         self._prices = Prices(run.started)
         self._usd: Decimal | None = Decimal(0)
         self._next = 0.0
+        self._looked = False
 
     def usd(self) -> Decimal | None:
         """The dollars that were spent when it was last looked; None if the price of any of it is unknown."""
         if time.monotonic() >= self._next:
             began = time.thread_time()  # a busy machine makes a short read look long
             self._usd = self.look()
-            took = time.thread_time() - began
+            took = time.thread_time() - began if self._looked else 0.0
+            self._looked = True
             self._next = time.monotonic() + max(_EVERY_SECONDS, took / self._share)
         return self._usd
 

@@ -33,6 +33,12 @@ def note(what: str, about: str) -> None:
         calls.write(f"{what}\t{about}\n")  # one write in append mode: whole, whichever process makes it
 
 
+def noted(what: str) -> int:
+    """How many such calls there were."""
+    calls = Path(os.environ["WATCHED"]) / "calls"
+    return sum(line.startswith(f"{what}\t") for line in calls.read_text().splitlines()) if calls.exists() else 0
+
+
 def first_time(name: str) -> bool:
     mark = Path(os.environ["WATCHED"]) / sha256(name.encode()).hexdigest()
     try:

@@ -111,6 +111,9 @@ SITUATIONS = (
     Situation("a gate that the selection has no value for",
               command(*SYNTHETIC, "-k", "synthetic and single", "--fail-under=accuracy.temporal=0.1"), 4, 4,
               "Types of the selection: single-hop, answerable."),
+    Situation("a baseline that is missing, or cannot be compared with",
+              command(*SYNTHETIC, "--baseline=nowhere.json", "--no-worse=accuracy"), 4, 4,
+              "there is no run 'nowhere.json'"),
     Situation("a gate, and a second look by `--lf`", second_look, 1, 1, "gate refused: a second look"),
 )  # fmt: skip
 
