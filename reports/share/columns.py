@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from reports.differences import times_of
 from reports.metrics import FAILED, AnswerMean, K, Level, RetrievalScores, ranking_of, score_ranking
 from reports.report import Prices, Report, Result, Spending, question_paid
 from reports.store import BenchmarkRecord, Checkpoint, QuestionRecord, RunRecord, Step, read_run
@@ -70,9 +71,7 @@ class Column:
 
 def _time(phase: Phase) -> Callable[[Row], float | None]:
     def of(row: Row) -> float | None:
-        step = row.steps.get(phase)
-        timed = step is not None and step.error is None and phase not in row.record.cached
-        return step.service_ms if step is not None and timed else None
+        return None if phase in row.record.cached else times_of(row.record.steps).get(phase)
 
     return of
 

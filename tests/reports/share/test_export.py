@@ -13,12 +13,14 @@ import pytest
 from reports.__main__ import main
 from reports.metrics import AnswerMean, Level
 from reports.report import Prices, read_report
+from reports.report.build import build_report
 from reports.share import COLUMNS, TEXTS
 from reports.share.columns import Row
 from reports.share.export import csv_lines, json_lines
+from reports.store import Step
 from tests.reports.made_records import asked, case, failed, run
 from tests.repository import ROOT
-from vocabulary import Answer
+from vocabulary import Answer, Usage
 
 
 def exported(folder: Path, file: Path, *options: str) -> Path:
@@ -99,6 +101,18 @@ def test_what_a_row_says() -> None:
     assert error["error_message"].startswith("bm25 answered 503")
     assert odd["answer"].startswith('a "half" ')
     assert odd["answer"].encode()
+
+
+def test_a_batch_has_no_time_of_the_service_as_in_the_report() -> None:
+    record = asked(case())
+    batched = Step(phase="judge", service_ms=600_000.0, usage=Usage(input_tokens=100, batched=1))
+    record = record.model_copy(update={"steps": (*record.steps[:-1], batched)})
+    made = run()
+    assert build_report(made, [record], []).results[0].latency_ms.judge.n == 0
+    levels: tuple[Level, ...] = ("message",)
+    row = Row(made, made.benchmarks[0], record, 240, 1.0, levels, Prices(made.started))
+    times = {column.name: column.of(row) for column in COLUMNS if column.name in ("answer_ms", "judge_ms")}
+    assert times == {"answer_ms": 30.0, "judge_ms": None}
 
 
 def test_without_texts_nothing_of_the_data_is_in_it() -> None:
