@@ -198,8 +198,6 @@ class Reporting:
         from reports.share import append_summary, job_summary, newest_failures, summary_file
 
         try:
-            from reports.share import append_summary, job_summary, newest_failures, summary_file
-
             append_summary(summary_file(), job_summary(report, newest_failures(checkpoint)))
         except MemoryBenchError as error:
             self._state.refused = self._state.refused or str(error)

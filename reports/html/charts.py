@@ -12,7 +12,7 @@ from reports.pages import Dot, Interval, Intervals, Lines, Scatter, Series
 from reports.report import Result
 
 _MOST = 6
-"""Kinds of series that are told apart by colour and shape; more providers share them."""
+"""Kinds of series with a colour and shape of their own; more providers share them."""
 _POINTS = 100
 """Of a distribution: enough for a drawing."""
 

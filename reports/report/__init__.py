@@ -1,7 +1,7 @@
 """From a run's records to report.json: the model, the figures, prices, the gate, and the files that a run leaves."""
 
-from reports.report.attaching import attach_audit, judged_by, read_report, run_folder
-from reports.report.audits import Accepted, AcceptedShare, JudgeAudit
+from reports.report.attaching import attach_audit, judged_by, run_folder
+from reports.report.audits import Accepted, AcceptedShare, JudgeAudit, why
 from reports.report.build import GROUPS
 from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
 from reports.report.files import (
@@ -16,6 +16,7 @@ from reports.report.files import (
     lasting_name,
     lines_schema,
     read_lines,
+    read_report,
     read_scores,
     retrieval_values,
     write_checked,
@@ -86,6 +87,7 @@ __all__ = [
     "run_folder",
     "uses_models",
     "verdict_lines",
+    "why",
     "write_checked",
     "write_run",
 ]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from reports.report.audits import JudgeAudit, read_audits, why
-from reports.report.files import REPORT, write_audits, write_report
-from reports.report.model import Report
+from reports.report.audits import JudgeAudit, read_audits
+from reports.report.files import read_report, write_audits, write_report
 from reports.store import list_runs, newest_run
-from vocabulary import CheckpointError, ConfigurationError
+from vocabulary import ConfigurationError
 
 
 def run_folder(runs_dir: Path, run_id: str) -> Path:
@@ -47,18 +44,3 @@ def judged_by(folder: Path, judge: str) -> list[str]:
         there = ", ".join(dict.fromkeys(name for name, _protocol in found)) or "nobody"
         raise ConfigurationError(f"run {report.run.id} was not judged by {judge!r}, but by {there}: audit that judge.")
     return list(protocols)
-
-
-def read_report(folder: Path) -> Report:
-    """The report in a run's `folder`.
-
-    Raises `ConfigurationError` if there is none yet, `CheckpointError` if it cannot be read.
-    """
-    path = folder / REPORT
-    if not path.is_file():
-        raise ConfigurationError(f"there is no {path}: a run gets its report when pytest ends.")
-    try:
-        return Report.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        message = f"{path} cannot be read ({why(error)}): have it written anew by the run's command with --run-id."
-        raise CheckpointError(message) from error

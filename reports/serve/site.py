@@ -92,7 +92,7 @@ class _Site:
     def run(self, request: Request) -> Response:
         """The report where there is one, else how far the run is."""
         run_id = request.path_params["run"]
-        return RedirectResponse(f"/runs/{run_id}/{PAGE if self._is_told(run_id) else 'live'}", 303)
+        return RedirectResponse(f"/runs/{run_id}/{PAGE if self._is_reported(run_id) else 'live'}", 303)
 
     async def live(self, request: Request) -> Response:
         run_id = request.path_params["run"]
@@ -147,11 +147,11 @@ class _Site:
         run_id = request.path_params["run"]
         key = QuestionKey(*(request.query_params.get(name, "") for name in ("provider", "benchmark", "id")))
         record = self._runs.record(run_id, key)
-        if self._is_told(run_id):  # its page has the same question with more
+        if self._is_reported(run_id):  # its page has the same question with more
             return RedirectResponse(f"/runs/{run_id}/{PAGE}#{quote(key.question)}/{quote(key.provider)}", 303)
         return views.page(views.question(run_id, record))
 
-    def _is_told(self, run_id: str) -> bool:
+    def _is_reported(self, run_id: str) -> bool:
         """Whether all of a run is in its report."""
         return self._runs.file(run_id, PAGE) is not None and self._runs.state(run_id) == "finished"
 

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from reports.metrics import Accuracy
-from reports.report import Report, Result
+from reports.report import Report, Result, why
 from vocabulary import ConfigurationError
 
 _TEMPLATE = Path(__file__).parent / "templates" / "board.html.j2"
@@ -136,12 +136,8 @@ def _reports_in(path: Path) -> Iterable[Path]:
 def _read(file: Path) -> Report | LeftOut:
     try:
         return Report.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return LeftOut(path=str(file), run=None, reason=f"cannot be read: {where}: {first['msg']}")
-    except OSError as error:
-        return LeftOut(path=str(file), run=None, reason=f"cannot be read: {error.strerror or error}")
+    except (OSError, ValidationError) as error:
+        return LeftOut(path=str(file), run=None, reason=f"cannot be read: {why(error)}")
 
 
 def _unfit(report: Report) -> str | None:

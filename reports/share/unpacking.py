@@ -10,6 +10,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from pydantic import ValidationError
 
+from reports.report import why
 from reports.share.manifest import CHECKPOINT, MANIFEST, PART_BYTES, Manifest
 from vocabulary import ConfigurationError
 
@@ -67,11 +68,7 @@ def _manifest(archive: ZipFile, members: dict[str, ZipInfo]) -> Manifest:
     try:
         return Manifest.model_validate_json(b"".join(_parts(archive, members[MANIFEST])))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigurationError(
-            f"the {MANIFEST} of {archive.filename} cannot be read: {where}: {first['msg']}"
-        ) from error
+        raise ConfigurationError(f"the {MANIFEST} of {archive.filename} cannot be read: {why(error)}") from error
 
 
 def _unpacked(archive: ZipFile, members: dict[str, ZipInfo], manifest: Manifest, folder: Path) -> Iterator[str]:

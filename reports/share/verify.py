@@ -14,7 +14,7 @@ from typing import Any  # parsed JSON
 from pydantic import ValidationError
 
 from reports.html import PAGE, write_html
-from reports.report import Report, Threshold, parse_threshold, write_run
+from reports.report import Report, Threshold, parse_threshold, why, write_run
 from reports.share.differing import ABSENT, count_figures, differing_figures, differing_lines
 from reports.share.manifest import CHECKPOINT, Manifest, manifest_of
 from reports.share.unpacking import MOST_GB, unpack
@@ -68,11 +68,8 @@ def _report(given: Path) -> Report:
     try:
         return Report.model_validate_json((given / "report.json").read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
         raise ConfigurationError(
-            f"report.json cannot be read: {where}: {first['msg']}. Verify it with the version of the suite that "
-            "made it."
+            f"report.json cannot be read: {why(error)}. Verify it with the version of the suite that made it."
         ) from error
 
 

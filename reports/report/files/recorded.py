@@ -79,7 +79,7 @@ def _find(text: str, runs_dir: Path) -> Baseline | None:
 
 def baseline_of(folder: Path) -> Baseline:
     """The run in `folder`; raises `ConfigurationError` if its files are not there, or cannot be read."""
-    report = _report(folder)
+    report = read_report(folder)
     try:
         marks = _marks(folder, report)
     except OSError as error:
@@ -98,7 +98,11 @@ def baseline_of(folder: Path) -> Baseline:
     return Baseline(run=about, results=results)
 
 
-def _report(folder: Path) -> Report:
+def read_report(folder: Path) -> Report:
+    """The report in a run's `folder`.
+
+    Raises `ConfigurationError` if there is none yet, `CheckpointError` if it cannot be read.
+    """
     path = folder / REPORT
     if not path.is_file():
         raise ConfigurationError(f"there is no {path}: a run gets its report when pytest ends.")
