@@ -22,6 +22,7 @@ from bench.pipeline.selection import OpenBenchmark, check_types, describe_select
 from llms.clients import forget_batches
 from net import settle_calls
 from reports.html import write_html
+from reports.metrics import prepare_answer_metrics
 from reports.report import Report, write_run
 from reports.store import (
     VERSION,
@@ -199,6 +200,9 @@ class RunSession:
 
     def work(self, checkpoint: Checkpoint, benchmarks: Mapping[str, OpenBenchmark]) -> Runner:
         """What this process does of the run; it closes the cache when it stops."""
+        if self.leads and self.config.until in ("answer", "judge"):
+            for opened in benchmarks.values():
+                prepare_answer_metrics((opened.benchmark.official_f1 or "", *opened.benchmark.paper_metrics))
         cache, self._cache = self._cache, None
         return Runner(
             RunPart(

@@ -1,7 +1,7 @@
 """The published figures and how they are computed: statistics, retrieval, answers, latency, agreement."""
 
 from reports.metrics.agreement import cohen, cohen_kappa, fleiss, judge_noise
-from reports.metrics.answers import AnswerMean
+from reports.metrics.answers import AnswerMean, prepare_answer_metrics
 from reports.metrics.cost_figures import Calls, Cost, PhaseCost, Tokens
 from reports.metrics.documented import Documented
 from reports.metrics.figures import (
@@ -99,6 +99,7 @@ __all__ = [
     "interval",
     "judge_noise",
     "paired_interval",
+    "prepare_answer_metrics",
     "ranking_of",
     "score_ranking",
     "student_quantile",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from reports.metrics.figures import F1, Score
@@ -107,6 +107,12 @@ ANSWER_METRICS: dict[str, Callable[[str, Gold], float | None]] = {
 
 `bench.base.Benchmark.official_f1` names the data set's own, `paper_metrics` those that papers print beside it.
 """
+
+
+def prepare_answer_metrics(names: Iterable[str]) -> None:
+    """Import what the metrics `names` need: before a run begins it delays nobody, its report waits for it."""
+    if not ANSWER_METRICS.keys().isdisjoint(names):
+        nltk_parts()
 
 
 def _bag(text: str) -> Counter[str]:
