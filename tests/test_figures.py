@@ -269,6 +269,7 @@ def agreed(name: str, figures: dict[str, float]) -> str:
     return f"| {name} | {figures['n']:,} | {shown} | {out} | {wrong} | {held_out} | {figures['right rejected']} |"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("difficulty", ACCURACIES, ids=lambda one: one.name)
 def test_metrics_has_the_coverage_of_an_accuracys_interval(difficulty: Difficulty) -> None:
     cell = accuracy_cell(difficulty, 10, RUNS_A_CELL)
@@ -277,6 +278,7 @@ def test_metrics_has_the_coverage_of_an_accuracys_interval(difficulty: Difficult
     assert [columns[3], *columns[6:]] == [decimals(value) for value in (cell.covered, cell.width, cell.beside)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pairs", PAIRS, ids=lambda one: one.name)
 def test_metrics_has_the_coverage_of_a_differences_interval(pairs: Pairs) -> None:
     cell = pairs_cell(pairs, 10, RUNS_A_CELL)

@@ -162,6 +162,7 @@ def test_last_is_the_run_that_was_begun_last(tmp_path: Path, runs: Path, capsys:
     ]
 
 
+@pytest.mark.long
 def test_a_run_is_followed_while_it_goes_on_and_after_it_was_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

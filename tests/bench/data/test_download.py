@@ -225,6 +225,7 @@ def test_a_beginning_that_was_damaged_is_found_out(server: FileServer, tmp_path:
     assert _there(tmp_path) == {"x.bin": CONTENT}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
 def test_a_command_that_was_killed_goes_on_where_it_was(
     server: FileServer, tmp_path: Path, blow: signal.Signals
@@ -254,6 +255,7 @@ def test_a_command_that_was_killed_goes_on_where_it_was(
 # --- two at once ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", [False, True])
 def test_two_commands_fetch_a_file_once(server: FileServer, tmp_path: Path, killed: bool) -> None:
     server.hub["x.bin"] = page = Page(holds_at=600_000)

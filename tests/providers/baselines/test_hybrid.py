@@ -160,6 +160,7 @@ def test_the_packaged_embedder_computes_one_call_at_a_time(tmp_path: Path) -> No
     assert memory.close() is None
 
 
+@pytest.mark.long
 @with_model
 def test_on_a_locomo_conversation_hybrid_beats_both_of_its_parts(tmp_path: Path, data_folder: Path) -> None:
     benchmark = LoCoMo(BenchmarkOptions(data=str(data_folder)))

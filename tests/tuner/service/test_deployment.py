@@ -69,6 +69,7 @@ def test_migrate_makes_the_tables_once(server: PostgresServer, capsys: pytest.Ca
     assert sa.inspect(engine).has_table("studies")
 
 
+@pytest.mark.long
 def test_eight_processes_begin_at_once_on_an_empty_database(server: PostgresServer) -> None:
     url = server.database()
     spec = '{"name": "s", "sampler": "random", "space": [{"name": "x", "kind": "float", "low": 0, "high": 1}]}'
@@ -107,6 +108,7 @@ def test_the_way_out_is_named_where_an_extra_is_missing(
     assert "pip install 'memorybench[tuner]'" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_examples_of_the_page_work() -> None:
     page = (ROOT / "docs" / "tuner-service.md").read_text(encoding="utf-8")
     (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

@@ -74,6 +74,7 @@ def check_whole(client: TunerClient, study: str, told: list[TrialRecord]) -> Non
     assert all(kept[one.number] == one for one in told)
 
 
+@pytest.mark.long
 def test_500_asks_and_tells_by_16_clients_lose_and_double_nothing() -> None:
     with serving("memory") as url, TunerClient(url) as client:
         client.create(spec("busy", space=SMALL))

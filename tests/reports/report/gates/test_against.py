@@ -126,12 +126,14 @@ def test_a_name_of_a_baseline_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 # The bars of a gate: what is equal seldom misses it, and a drop of 5 points over LoCoMo's conversations hardly ever
 # meets it. docs/metrics.md has more of this table.
+@pytest.mark.long
 def test_equal_runs_seldom_miss_the_gate_and_a_drop_of_five_points_does() -> None:
     for changing in (0.1, 0.25):
         assert simulate(Row("equal", changing), 100).no_worse <= 0.05
         assert simulate(Row("worse", changing, 0.05), 100).no_worse >= 0.8
 
 
+@pytest.mark.long
 def test_a_gate_shows_what_it_says_it_could_show() -> None:
     said = simulate(Row("equal", 0.1), 20).detectable
     assert 0.65 <= simulate(Row("worse", 0.1, said), 100).no_worse <= 0.95
