@@ -34,7 +34,7 @@ bench: .venv/.ready-bench
 	$(BIN)/python -m pytest bench $(ARGS)
 
 quick: .venv/.ready-test
-	$(BIN)/python -m pytest tests -m "not long" -n $(WORKERS)
+	$(BIN)/python -m pytest tests -m "not long" -n $(WORKERS) --dist worksteal
 
 test: .venv/.ready-test
 	$(BIN)/ruff check .
