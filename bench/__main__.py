@@ -64,6 +64,7 @@ def _argument_parser() -> argparse.ArgumentParser:
     clear.add_argument(
         "--runs-dir", metavar="DIR", default=usual_runs_dir(), help="where runs are (default: %(default)s)"
     )
+    clear.add_argument("--checkpoint-url", metavar="URL", help="the run is in this database")
     shared = commands.add_parser(
         "cache", help="what runs with --cache share: its size, whether it is whole, clearing it"
     )
@@ -99,6 +100,10 @@ def _show_or_clear(chosen: argparse.Namespace) -> None:
     elif chosen.command == "cache":
         _print(cli.cache_lines(chosen.action, chosen.folder, chosen.older_than))
     else:
+        if chosen.checkpoint_url:
+            from reports.store import adopt_runs
+
+            adopt_runs(Path(chosen.runs_dir), chosen.checkpoint_url)
         cli.clear_run(Path(chosen.runs_dir), chosen.run, partial(print, flush=True))
 
 

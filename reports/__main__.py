@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
+        if getattr(chosen, "checkpoint_url", None):
+            from reports.store import adopt_runs
+
+            adopt_runs(chosen.runs_dir, chosen.checkpoint_url)
         for line in chosen.lines(chosen):
             print(line)
         sys.stdout.flush()

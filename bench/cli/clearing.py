@@ -17,7 +17,15 @@ from bench.pipeline import BackgroundLoop, ProviderClient, what_is_wrong
 from net import Services
 from providers import find_provider
 from reports.report import run_folder
-from reports.store import Checkpoint, ProviderRecord, containers_to_clear, is_locked, mark_cleared, open_run, read_run
+from reports.store import (
+    Checkpoint,
+    ProviderRecord,
+    containers_to_clear,
+    is_worked_on,
+    mark_cleared,
+    open_run,
+    read_run,
+)
 from vocabulary import ConfigurationError, InfrastructureError
 
 _AT_ONCE = 8
@@ -31,14 +39,14 @@ def clear_run(runs_dir: Path, run_id: str, say: Callable[[str], None]) -> None:
     cleared is noted, so that the same command goes on from there.
     """
     folder = run_folder(runs_dir, run_id)
-    if is_locked(folder):
-        raise ConfigurationError(f"run {folder.name} is being worked on: stop it first, or wait for its end.")
     failures: list[str] = []
     with (
         closing(open_run(runs_dir, folder.name)) as checkpoint,
         closing(Services(in_flight=_AT_ONCE, workers=1, folder=folder / "limits")) as services,
         closing(BackgroundLoop()) as background,
     ):
+        if is_worked_on(checkpoint, folder):
+            raise ConfigurationError(f"run {folder.name} is being worked on: stop it first, or wait for its end.")
         for record in read_run(checkpoint).providers:
             containers = containers_to_clear(checkpoint, record.name)
             if not containers:

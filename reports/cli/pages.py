@@ -21,7 +21,10 @@ def add_page_commands(commands: argparse._SubParsersAction[OneLineParser], paren
 
 def _lines(chosen: argparse.Namespace) -> Iterator[str]:
     from reports.html import write_html
-    from reports.report import run_folder
+    from reports.report import REPORT, run_folder, write_recorded
 
     for run_id in chosen.run:
-        yield str(write_html(run_folder(chosen.runs_dir, run_id), kept=chosen.results))
+        folder = run_folder(chosen.runs_dir, run_id)
+        if not (folder / REPORT).is_file():  # of a run that another machine finished, or that goes on
+            write_recorded(folder)
+        yield str(write_html(folder, kept=chosen.results))

@@ -18,6 +18,9 @@ def _where() -> OneLineParser:
         default=usual_runs_dir(),
         help="folder of the runs (default: MEMORYBENCH_RUNS_DIR or %(default)s)",
     )
+    parser.add_argument(
+        "--checkpoint-url", metavar="URL", help="the runs of this database too: what pytest bench was given"
+    )
     return parser
 
 
@@ -29,7 +32,7 @@ def _which() -> OneLineParser:
 
 @dataclass(frozen=True)
 class Parents:
-    """Parsers to build on: `where` has ``--runs-dir``, `which` has ``RUN``."""
+    """Parsers to build on: `where` has ``--runs-dir`` and ``--checkpoint-url``, `which` has ``RUN``."""
 
     where: OneLineParser = field(default_factory=_where)
     which: OneLineParser = field(default_factory=_which)

@@ -20,5 +20,11 @@ def add_serve_command(commands: argparse._SubParsersAction[OneLineParser], paren
 def _lines(chosen: argparse.Namespace) -> Iterator[str]:
     from reports.serve import serve
 
-    serve(chosen.runs_dir, chosen.host, chosen.port, note=lambda line: print(line, flush=True))
+    serve(
+        chosen.runs_dir,
+        chosen.host,
+        chosen.port,
+        checkpoint_url=chosen.checkpoint_url,
+        note=lambda line: print(line, flush=True),
+    )
     return iter(())

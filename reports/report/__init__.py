@@ -20,6 +20,7 @@ from reports.report.files import (
     read_scores,
     retrieval_values,
     write_checked,
+    write_recorded,
     write_run,
 )
 from reports.report.gates import (
@@ -89,5 +90,6 @@ __all__ = [
     "verdict_lines",
     "why",
     "write_checked",
+    "write_recorded",
     "write_run",
 ]

@@ -19,7 +19,16 @@ from reports.serve.standing import Error, Failure, PairStanding, Standing
 from reports.serve.tally import Asked, Fault, Tally
 from reports.serve.words import short
 from reports.show import run_state
-from reports.store import Checkpoint, Invocation, QuestionKey, RunRecord, is_locked, read_invocations, read_run, tables
+from reports.store import (
+    Checkpoint,
+    Invocation,
+    QuestionKey,
+    RunRecord,
+    is_worked_on,
+    read_invocations,
+    read_run,
+    tables,
+)
 from vocabulary import PHASES, CheckpointError, visible
 
 _SHARE = 0.0015
@@ -73,7 +82,7 @@ class Look:
 
     def _take(self) -> Standing:
         invocations = read_invocations(self._checkpoint)
-        locked = is_locked(self._folder)
+        locked = is_worked_on(self._checkpoint, self._folder)
         (row,) = self._checkpoint.read(sa.select(tables.runs.c.finished, tables.runs.c.sealed))
         state = run_state(row.finished, invocations, running=locked)
         changed, self._state = state != self._state, state

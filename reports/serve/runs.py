@@ -22,8 +22,10 @@ from reports.store import (
     Checkpoint,
     QuestionKey,
     QuestionRecord,
+    adopt_runs,
     check_run_id,
     is_locked,
+    is_worked_on,
     list_runs,
     open_run,
     read_invocations,
@@ -89,10 +91,11 @@ class _Kept(NamedTuple):
 
 
 class Runs:
-    """The runs of a folder; may be used by several threads."""
+    """The runs of a folder, and of the database at `url`; may be used by several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.root = folder.resolve()
+        self._url = url
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
         self._rows: tuple[float, list[RunRow]] = (-1.0, [])
@@ -137,6 +140,8 @@ class Runs:
             return rows
 
     def _read(self) -> Iterator[RunRow]:
+        if self._url:
+            adopt_runs(self.root, self._url)
         ids = list_runs(self.root)
         for gone in self._kept.keys() - set(ids):
             del self._kept[gone]
@@ -173,7 +178,8 @@ class Runs:
             if not found:
                 raise CheckpointError(f"run {run_id} has not begun yet.")
             invocations = read_invocations(checkpoint)
-        return run_state(found[0].finished, invocations, running=is_locked(self.folder(run_id)))
+            running = is_worked_on(checkpoint, self.folder(run_id))
+        return run_state(found[0].finished, invocations, running=running)
 
     def record(self, run_id: str, key: QuestionKey) -> QuestionRecord:
         """One question with all that is done of it; raises `ConfigurationError` if the run does not ask it."""

@@ -22,8 +22,10 @@ _MOST_CONNECTIONS = 4000
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
-def serve(runs_dir: Path, host: str, port: int, *, note: Callable[[str], None]) -> None:
-    """Serve the runs in `runs_dir` until SIGINT or SIGTERM; `note` gets a line with the address.
+def serve(
+    runs_dir: Path, host: str, port: int, *, checkpoint_url: str | None = None, note: Callable[[str], None]
+) -> None:
+    """Serve the runs in `runs_dir` and of a database until SIGINT or SIGTERM; `note` gets a line with the address.
 
     The token is that of the environment; beyond loopback one is made where there is none. Port 0 is any free one.
     Raises `ConfigurationError` for a folder that is not there and an address that cannot be listened to.
@@ -37,7 +39,7 @@ def serve(runs_dir: Path, host: str, port: int, *, note: Callable[[str], None]) 
     hashed = token_hash(token, TOKEN) if token else None
     _allow_files()
     with closing(listen(host, port)) as listening:
-        site, _hub = build_site(runs_dir, hashed, stopping=lambda: server.should_exit)
+        site, _hub = build_site(runs_dir, hashed, checkpoint_url=checkpoint_url, stopping=lambda: server.should_exit)
         server = uvicorn.Server(
             uvicorn.Config(
                 site,

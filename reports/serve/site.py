@@ -30,15 +30,18 @@ _MOST_COMPARED = 8
 
 
 def build_site(
-    runs_dir: Path, token_hash: bytes | None = None, *, stopping: Callable[[], bool] = bool
+    runs_dir: Path,
+    token_hash: bytes | None = None,
+    *,
+    checkpoint_url: str | None = None,
+    stopping: Callable[[], bool] = bool,
 ) -> tuple[ASGIApp, Hub]:
     """The ASGI application that shows the runs in `runs_dir` to who has the token, or to this machine without one.
 
-    With it comes what looks at runs that go on.
-
+    Those of the database at `checkpoint_url` get folders there. With it comes what looks at runs that go on;
     `stopping` says whether the server is about to end: then it ends the streams.
     """
-    runs = Runs(runs_dir)
+    runs = Runs(runs_dir, checkpoint_url)
     site = _Site(runs, Hub(runs.look, stopping))
     routes = [
         Route("/", site.home),

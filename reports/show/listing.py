@@ -18,7 +18,7 @@ from reports.store import (
     QuestionKey,
     QuestionRecord,
     RunRecord,
-    is_locked,
+    is_worked_on,
     open_run,
     read_invocations,
     read_progress,
@@ -103,9 +103,10 @@ def overview(runs_dir: Path, run_id: str) -> Overview:
         run = read_run(checkpoint)
         invocations = tuple(read_invocations(checkpoint))
         complete = read_progress(checkpoint, run.until).finished
+        running = is_worked_on(checkpoint, runs_dir / run_id)
         return Overview(
             run=run,
-            state=run_state(run.finished, invocations, running=is_locked(runs_dir / run_id), complete=complete),
+            state=run_state(run.finished, invocations, running=running, complete=complete),
             pairs=tuple(_pairs(checkpoint, run)),
             faults=tuple(_faults(checkpoint)),
             invocations=invocations,

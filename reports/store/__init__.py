@@ -5,7 +5,16 @@ from reports.store.checkpoint import Checkpoint
 from reports.store.leases import HEARTBEAT_SECONDS, ClaimState, Leases, containers_to_clear, mark_cleared
 from reports.store.notes import read_request_forms, save_note
 from reports.store.owners import is_gone, lives, this_process
-from reports.store.places import list_runs, newest_run, open_run, read_only_engine, replace_file, write_place
+from reports.store.places import (
+    adopt_runs,
+    is_worked_on,
+    list_runs,
+    newest_run,
+    open_run,
+    read_only_engine,
+    replace_file,
+    write_place,
+)
 from reports.store.records import (
     AnswererRecord,
     BenchmarkRecord,
@@ -85,6 +94,7 @@ __all__ = [
     "StepError",
     "StoredStep",
     "Versions",
+    "adopt_runs",
     "begin",
     "begin_invocation",
     "check_run_id",
@@ -97,6 +107,7 @@ __all__ = [
     "end_invocation",
     "is_gone",
     "is_locked",
+    "is_worked_on",
     "list_runs",
     "lives",
     "majority",

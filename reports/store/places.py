@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
-from reports.store.runs import read_run
+from reports.store.run_lock import is_led, is_locked
+from reports.store.runs import check_run_id, read_run
 from vocabulary import CheckpointError, ConfigurationError
 
 _CHECKPOINT = "checkpoint.sqlite"
@@ -27,6 +28,43 @@ def write_place(folder: Path, run_id: str, url: str) -> None:
     """Write into the run's `folder` which database its checkpoint is in, without the password."""
     place = {"run_id": run_id, "checkpoint_url": tables.without_password(url)}
     replace_file(folder / _PLACE, json.dumps(place, indent=2) + "\n")
+
+
+def adopt_runs(runs_dir: Path, url: str) -> None:
+    """Give each run in the database at `url` a folder in `runs_dir`, unless it has one, so that it is found there.
+
+    From now on `open_run` takes the password from `url`.
+
+    Raises `CheckpointError` if the database cannot be read, or the folders not be made.
+    """
+    os.environ[_URL_VARIABLE] = url
+    engine = read_only_engine(url)
+    try:
+        with engine.connect() as connection:
+            there = connection.execute(sa.select(tables.runs.c.run_id)).scalars().all()
+        for run_id in there:
+            folder = runs_dir / check_run_id(run_id)
+            if not any((folder / name).exists() for name in (_CHECKPOINT, _PLACE)):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_place(folder, run_id, url)
+    except sa.exc.SQLAlchemyError as error:
+        raise tables.failure(url, "read", error) from error
+    except OSError as error:
+        raise CheckpointError(f"the runs of {tables.shown(url)} cannot be noted in {runs_dir}: {error}.") from error
+
+
+def is_worked_on(checkpoint: Checkpoint, folder: Path) -> bool:
+    """Whether any process is at work on the run whose files lie in `folder`; in PostgreSQL, of any machine.
+
+    Raises `CheckpointError` if the database cannot be read.
+    """
+    if is_locked(folder) or checkpoint.engine.dialect.name != "postgresql":
+        return is_locked(folder)
+    try:
+        with checkpoint.engine.connect() as connection:
+            return is_led(connection, checkpoint.run_id)
+    except sa.exc.SQLAlchemyError as error:
+        raise tables.failure(checkpoint.url, "read", error) from error
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -41,6 +41,16 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
+def is_led(connection: sa.Connection, run_id: str) -> bool:
+    """Whether a process of any machine leads the run in a PostgreSQL database."""
+    held = sa.text(
+        "select 1 from pg_locks join pg_database on pg_locks.database = pg_database.oid "
+        "where locktype = 'advisory' and granted and objsubid = 1 and datname = current_database() "
+        "and (classid::bigint << 32 | objid::bigint) = :key"
+    )
+    return connection.execute(held, {"key": _key(run_id)}).first() is not None
+
+
 class Lead:
     """One invocation at a time works on a run: the process that begins it holds this until `close` or its death.
 
@@ -79,14 +89,18 @@ class Lead:
 
     def _lock_database(self, run_id: str, url: str) -> None:
         self._engine = tables.connect(url)
-        key = int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest(), "big", signed=True)
         try:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            free = self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one()
+            free = self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(_key(run_id)))).scalar_one()
         except sa.exc.SQLAlchemyError as error:
             raise tables.failure(url, "opened", error) from error
         if not free:
             raise _busy(run_id, "a process of another folder or machine")
+
+
+def _key(run_id: str) -> int:
+    """What a run's advisory lock is called."""
+    return int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _busy(run_id: str, holder: str) -> ConfigurationError:

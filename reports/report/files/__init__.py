@@ -5,7 +5,7 @@ from reports.report.files.drafts import Draft
 from reports.report.files.lines import lines_schema, read_lines
 from reports.report.files.recorded import baseline_of, check_baseline, find_baseline, lasting_name, read_report
 from reports.report.files.scores import QuestionScores, read_scores, retrieval_values
-from reports.report.files.writing import REPORT, write_audits, write_checked, write_report, write_run
+from reports.report.files.writing import REPORT, write_audits, write_checked, write_recorded, write_report, write_run
 
 __all__ = [
     "REPORT",
@@ -24,6 +24,7 @@ __all__ = [
     "retrieval_values",
     "write_audits",
     "write_checked",
+    "write_recorded",
     "write_report",
     "write_run",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from reports.report.files.records import record_files
 from reports.report.gates import Against, Threshold
 from reports.report.model import Report
 from reports.report.stamp import STAMP, is_current, source_of, stamp_of
-from reports.store import ContainerRecord, QuestionRecord, RunRecord
+from reports.store import ContainerRecord, QuestionRecord, RunRecord, open_run, read_run
 from vocabulary import CheckpointError
 
 REPORT = "report.json"
@@ -96,6 +97,15 @@ def write_run(
         with Draft(folder / STAMP) as draft:
             draft.write(stamp_of(folder, source))
     return report
+
+
+def write_recorded(folder: Path) -> Report:
+    """Write the files of the run in `folder` from its checkpoint, as far as it is; no gate is judged.
+
+    Raises `CheckpointError` if it cannot be read or they not be written.
+    """
+    with closing(open_run(folder.parent, folder.name, read_only=True)) as checkpoint:
+        return write_run(folder, read_run(checkpoint), checkpoint.question_records(), checkpoint.container_records())
 
 
 def _handing_on(
