@@ -24,7 +24,7 @@ def url(postgres: PostgresServer) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def made(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of whoever made the run."""
+    """The folder of the machine that made the run."""
     folder = tmp_path_factory.mktemp("elsewhere")
     options = build_benchmark_config(
         runs_dir=folder, run_id="remote", checkpoint_url=url, synthetic_sessions=10, synthetic_questions=10
