@@ -46,6 +46,10 @@ class BenchmarkInfo(Word):
     notes: tuple[str, ...] = ()
 
 
+AnswerMetric = Literal["locomo_official", "substring_exact_match"]
+"""An answer metric that a data set's own script has (`reports.metrics.answers`)."""
+
+
 def opaque_id(benchmark: str, case_id: str) -> str:
     """What a provider knows a question by: it tells neither the type nor where the evidence is."""
     return "q" + sha256(f"{benchmark}/{case_id}".encode()).hexdigest()[:16]
@@ -55,17 +59,19 @@ class Benchmark(ABC):
     """A set of questions over haystacks.
 
     Subclass it in a file of its own in ``bench/benchmarks/``, beside its test. `types` lists the question types in the
-    order in which reports show them. `official_f1` names the data set's own answer metric (`reports.metrics.answers`),
-    `official_retrieval` its own retrieval metrics (`reports.metrics.official_retrieval`) and `official_accuracy` how
-    its own script sums verdicts up (`reports.metrics.official_accuracy`), if any; `paper_metrics` are answer metrics
-    that papers print beside them. `dataset` names the manifest in ``datasets/`` and `file` the path in it that this
-    benchmark reads, None for all of them. `family` says with which prompt a language model answers
-    (`llms.answering.prompts`) and `protocol` by which rules one judges (`judges.protocols`).
+    order in which reports show them. `official_answer` names the data set's own answer metric
+    (`reports.metrics.answers`), `official_retrieval` its own retrieval metrics (`reports.metrics.official_retrieval`)
+    and `official_accuracy` how its own script sums verdicts up (`reports.metrics.official_accuracy`), if any;
+    `paper_metrics` are answer metrics that papers print beside them. `dataset` names the manifest in ``datasets/`` and
+    `file` the path in it that this benchmark reads, None for all of them. `family` says with which prompt a language
+    model answers (`llms.answering.prompts`) and `protocol` by which rules one judges (`judges.protocols`). `own_judge`
+    names the judge that applies the data set's own rule, where that needs no model: it grades in place of ``--judge``,
+    unless ``--judge-protocol`` is given.
     """
 
     name: ClassVar[str]
     types: ClassVar[tuple[str, ...]]
-    official_f1: ClassVar[Literal["locomo_official"] | None] = None
+    official_answer: ClassVar[AnswerMetric | None] = None
     official_retrieval: ClassVar[Literal["longmemeval_official"] | None] = None
     official_accuracy: ClassVar[Literal["longmemeval"] | None] = None
     paper_metrics: ClassVar[tuple[str, ...]] = ()
@@ -73,6 +79,7 @@ class Benchmark(ABC):
     file: ClassVar[str | None] = None
     family: ClassVar[str] = "general"
     protocol: ClassVar[str] = "locomo-strict"
+    own_judge: ClassVar[str | None] = None
 
     def __init__(self, options: BenchmarkOptions) -> None:
         """Find the data and make it ready.

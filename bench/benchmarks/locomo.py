@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from bench.base import Benchmark, BenchmarkInfo, BenchmarkOptions, opaque_id
+from bench.base import AnswerMetric, Benchmark, BenchmarkInfo, BenchmarkOptions, opaque_id
 from bench.benchmarks.locomo_evidence import resolve_evidence
 from bench.data import download_command, each_key_once, find_file, other_kind, read_manifest
 from vocabulary import Case, DataError, Gold, Haystack, Message, Question, Role, Session
@@ -65,7 +65,7 @@ class LoCoMo(Benchmark):
 
     name: ClassVar[str] = "locomo"
     types: ClassVar[tuple[str, ...]] = tuple(_CATEGORIES.values())
-    official_f1: ClassVar[Literal["locomo_official"] | None] = "locomo_official"
+    official_answer: ClassVar[AnswerMetric | None] = "locomo_official"
     paper_metrics: ClassVar[tuple[str, ...]] = ("mem0_paper_f1", "mem0_paper_bleu1")
     dataset: ClassVar[str | None] = "locomo"
     family: ClassVar[str] = "locomo"

@@ -50,12 +50,16 @@ class RemoteFile(Word):
 
 
 class ManifestFile(RemoteFile):
-    """A file that a manifest names, at an address that never changes; `name` is what to download it by alone."""
+    """A file that a manifest names, at an address that never changes; `name` is what to download it by alone.
+
+    `json_copy` is where a folder of the user's own may hold the content of a Parquet file as JSON.
+    """
 
     url: str = Field(pattern=r"^(hf://datasets/[^/\s]+/[^/\s@]+@[0-9a-f]{40}/|https?://)\S+$")
     bytes: int = Field(gt=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     name: str = ""
+    json_copy: InnerPath | None = None
 
 
 class ListingPart(Word):
@@ -173,7 +177,8 @@ def find_file(manifest: Manifest, file: ManifestFile, data: str | None, *, folde
 def locate_file(manifest: Manifest, file: ManifestFile, data: str | None, *, folder: Path | None = None) -> Path:
     """Where the file is in `data` (``MEMORYBENCH_DATA``) or, if that is None, in `folder` (by default ``datasets/``).
 
-    In `data` it may lie at its full path or directly in the folder. Raises `DataMissingError` if it is not there.
+    In `data` it, or else its `json_copy`, may lie at its full path or directly in the folder. Raises `DataMissingError`
+    if it is not there.
     """
     command, size = download_command(manifest, file, data), human_size(file.bytes)
     if data is None:
@@ -184,7 +189,8 @@ def locate_file(manifest: Manifest, file: ManifestFile, data: str | None, *, fol
             f"{file.name or manifest.name}: {path} is missing. `{command}` gets it ({size}; {manifest.terms}), or set "
             "MEMORYBENCH_DATA to a folder that has it."
         )
-    places = [Path(data).expanduser() / file.path, Path(data).expanduser() / PurePosixPath(file.path).name]
+    own = Path(data).expanduser()
+    places = [own / name for path in (file.path, file.json_copy) if path for name in (path, PurePosixPath(path).name)]
     for path in places:
         if path.is_file():
             return path

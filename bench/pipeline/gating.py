@@ -67,7 +67,7 @@ class Gating:
 
         Raises `ConfigurationError` otherwise.
         """
-        f1 = [f"f1.{benchmark.official_f1}" for benchmark in benchmarks]
+        f1 = [f"f1.{benchmark.official_answer}" for benchmark in benchmarks]
         scope = Scope.of(golds, f1, self.config.until, self.config.top_k)
         check_thresholds([*self.thresholds, *(rule.threshold for rule in self.rules)], scope)
 

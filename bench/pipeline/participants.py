@@ -94,7 +94,9 @@ class Participants:
         return answerer
 
     def judges_for(self, benchmark: Benchmark) -> tuple[Judge, ...]:
-        """The judges, each with the rules that were asked for or else those of the benchmark."""
+        """The judges, each with the rules that were asked for or else the benchmark's, which may have its own judge."""
+        if benchmark.own_judge is not None and self.protocol is None:
+            return (open_judge(benchmark.own_judge),)
         return tuple(judge.for_protocol(self.protocol or benchmark.protocol) for judge in self.judges)
 
     def models(self, until: Phase) -> list[LanguageModel]:
@@ -250,7 +252,7 @@ def record_of(benchmark: Benchmark, sample: SampleRecord, participants: Particip
     return BenchmarkRecord(
         **benchmark.info.model_dump(),
         types=benchmark.types,
-        official_f1=benchmark.official_f1,
+        official_f1=benchmark.official_answer,
         official_retrieval=benchmark.official_retrieval,
         official_accuracy=benchmark.official_accuracy,
         paper_metrics=benchmark.paper_metrics,

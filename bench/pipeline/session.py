@@ -202,7 +202,7 @@ class RunSession:
         """What this process does of the run; it closes the cache when it stops."""
         if self.leads and self.config.until in ("answer", "judge"):
             for opened in benchmarks.values():
-                prepare_answer_metrics((opened.benchmark.official_f1 or "", *opened.benchmark.paper_metrics))
+                prepare_answer_metrics((opened.benchmark.official_answer or "", *opened.benchmark.paper_metrics))
         cache, self._cache = self._cache, None
         return Runner(
             RunPart(

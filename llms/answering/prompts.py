@@ -142,6 +142,17 @@ habits, limits and circumstances, also those that the question does not mention.
 - If the records do not hold the information, say plainly that you do not have it. Never fill the gap with a guess.
 - At most one short paragraph."""
 
+_FACTS = """\
+The user message holds statements that a memory system kept from one long numbered list, then a question. A number at \
+the beginning of a statement is its place in the list, and whatever has a higher number was added later. Statements \
+stand in no order, some of them have nothing to do with the question, and many are not true of the real world.
+
+Answer the question from the statements alone, whatever you know yourself.
+- If statements disagree about the same thing, only the one with the highest number holds; the others are outdated.
+- If the question leads through several things, find them one after the other, each by the statement that holds for it.
+- Give the name, place or word that is asked for, as the statement has it, and nothing else.
+- If the statements do not lead to an answer, say that the information is not available."""
+
 PROMPTS = (
     AnswerPrompt("general", 1, _GENERAL, "Answer briefly.", max_tokens=512),
     AnswerPrompt("locomo", 1, _LOCOMO, "Answer in a few words.", max_tokens=256),
@@ -149,6 +160,7 @@ PROMPTS = (
         "longmemeval", 1, _LONGMEMEVAL, f"Notes, then a line that begins with {MARKER}", max_tokens=1500, notes=True
     ),
     AnswerPrompt("convomem", 1, _CONVOMEM, "Reply to the user in a short paragraph.", max_tokens=768),
+    AnswerPrompt("factconsolidation", 1, _FACTS, "Answer with the name or word alone.", max_tokens=64),
 )
 """All that there are."""
 

@@ -1,7 +1,7 @@
 """The published figures and how they are computed: statistics, retrieval, answers, latency, agreement."""
 
 from reports.metrics.agreement import cohen, cohen_kappa, fleiss, judge_noise
-from reports.metrics.answers import AnswerMean, prepare_answer_metrics
+from reports.metrics.answers import AnswerMean, prepare_answer_metrics, substring_exact_match
 from reports.metrics.cost_figures import Calls, Cost, PhaseCost, Tokens
 from reports.metrics.documented import Documented
 from reports.metrics.figures import (
@@ -103,5 +103,6 @@ __all__ = [
     "ranking_of",
     "score_ranking",
     "student_quantile",
+    "substring_exact_match",
     "summarise",
 ]

@@ -16,6 +16,7 @@ from vocabulary import Gold
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _DROPPED_WORDS = re.compile(r"\b(?:a|an|the|and)\b")
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NOT_ANSWERABLE = ("no information available", "not mentioned")
 
 
@@ -98,20 +99,35 @@ def normalised_tokens(text: str) -> list[str]:
     return _DROPPED_WORDS.sub(" ", bare).split()
 
 
+def substring_exact_match(hypothesis: str, gold: Gold) -> float:
+    """MemoryAgentBench's official answer score, 0 or 1: whether the gold stands in the answer.
+
+    Both are in lower case, without ASCII punctuation, without the words a, an and the, and with single blanks (the
+    normalisation of SQuAD; Rajpurkar et al. 2016, arXiv 1606.05250). The gold may begin or end within a word of the
+    answer, and a long answer has more chances.
+    """
+    return float(_normalised(gold.ground_truth) in _normalised(hypothesis))
+
+
+def _normalised(text: str) -> str:
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
 ANSWER_METRICS: dict[str, Callable[[str, Gold], float | None]] = {
     "locomo_official": locomo_f1,
+    "substring_exact_match": substring_exact_match,
     "mem0_paper_f1": mem0_paper_f1,
     "mem0_paper_bleu1": mem0_paper_bleu1,
 }
 """Metrics by the name that a benchmark asks for and that reports show; None for a question that one leaves out.
 
-`bench.base.Benchmark.official_f1` names the data set's own, `paper_metrics` those that papers print beside it.
+`bench.base.Benchmark.official_answer` names the data set's own, `paper_metrics` those that papers print beside it.
 """
 
 
 def prepare_answer_metrics(names: Iterable[str]) -> None:
     """Import what the metrics `names` need: before a run begins it delays nobody, its report waits for it."""
-    if not ANSWER_METRICS.keys().isdisjoint(names):
+    if not (ANSWER_METRICS.keys() - {"substring_exact_match"}).isdisjoint(names):
         nltk_parts()
 
 

@@ -128,5 +128,5 @@ def _about_models(run: RunRecord, benchmark: BenchmarkRecord) -> Iterator[str]:
     if run.until == "judge":
         judges = benchmark.judges or (run.judge,)
         for judge in judges:
-            if judge.model is None:
+            if judge.model is None and judge.name != benchmark.official_f1:
                 yield f"the judge is {judge.name}, no language model: accuracy does not compare with a model-judged one"

@@ -15,7 +15,7 @@ PERCENTILES = ("p50", "p90", "p95", "p99", "max", "mean")
 TIMED = ("ingest", "indexing", "search", "answer", "judge")
 RANKED = (*(f"{metric}@{k}" for metric in ("recall", "hit", "ndcg") for k in K), "mrr")
 TIMES = tuple(f"{percentile}.{phase}_ms" for percentile in PERCENTILES for phase in TIMED)
-F1_NAMES = ("f1.locomo_official",)
+F1_NAMES = ("f1.locomo_official", "f1.substring_exact_match")
 EVERY_NAME = (
     "accuracy",
     "accuracy.low",
