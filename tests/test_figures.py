@@ -47,6 +47,7 @@ MEASURED = {
         "`hybrid`": "needs the extra [dense]",
         "`locomo`": "the size of a file",
         "[`longmemeval_oracle`": "sizes of files",
+        "[`factconsolidation`": "the size of a file",
     },
     "docs/convomem.md": {"": "sizes of files"},
     "docs/data.md": {"": "sizes of files"},

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from bench.base import AnswerMetric, Benchmark, BenchmarkInfo, BenchmarkOptions, opaque_id
-from bench.benchmarks.locomo_evidence import resolve_evidence
+from bench.benchmarks.locomo.evidence import resolve_evidence
 from bench.data import download_command, each_key_once, find_file, other_kind, read_manifest
 from vocabulary import Case, DataError, Gold, Haystack, Message, Question, Role, Session
 
