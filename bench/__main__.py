@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base import Benchmark, BenchmarkOptions
-from registry import find_class, known_classes
+from registry import known_classes
 from vocabulary import ConfigurationError, MemoryBenchError, OneLineParser, UnknownNameError, usual_runs_dir
 
 _SELECTION = {
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
+        if chosen.command in _OWN_DATA:
+            return _OWN_DATA[chosen.command](chosen)
         _download(chosen) if chosen.command == "download" else _show_or_clear(chosen)
     except ConfigurationError as error:
         return _fail(error, 2)
@@ -71,6 +73,7 @@ def _argument_parser() -> argparse.ArgumentParser:
     shared.add_argument("action", choices=("stats", "clear", "verify"))
     shared.add_argument("folder", metavar="DIR", type=Path)
     shared.add_argument("--older-than", metavar="DAYS", type=float, default=0.0, help="clear what was not used so long")
+    _add_own_data(commands)
     fetch = commands.add_parser("download", help="get a benchmark's data and check it")
     fetch.add_argument("name", metavar="NAME")
     fetch.add_argument("--to", metavar="DIR", type=Path, help="put it here instead of datasets/")
@@ -83,14 +86,53 @@ def _argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_own_data(commands: Any) -> None:  # any: argparse's own type of sub-commands is private
+    check = commands.add_parser("check", help="what is wrong in your own data set, and what it lacks")
+    check.add_argument("dataset", metavar="PATH", type=Path, nargs="?")
+    check.add_argument("--schema", action="store_true", help="print the JSON Schema of the format instead")
+    example = commands.add_parser(
+        "new-dataset", help="write a small data set to begin with, and a page about its fields"
+    )
+    example.add_argument("folder", metavar="FOLDER", type=Path)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    if chosen.schema:
+        from bench.benchmarks.own import dataset_schema
+
+        print(dataset_schema(), end="")
+        return 0
+    if chosen.dataset is None:
+        raise ConfigurationError("check: name a data set, or ask for --schema.")
+    from bench.cli import check_dataset
+
+    lines, faults = check_dataset(chosen.dataset)
+    _print(lines)
+    return 1 if faults else 0
+
+
+def _new_dataset(chosen: argparse.Namespace) -> int:
+    from bench.cli import write_example
+
+    _print(write_example(chosen.folder))
+    return 0
+
+
+_OWN_DATA = {"check": _check, "new-dataset": _new_dataset}
+
+
 def _show_or_clear(chosen: argparse.Namespace) -> None:
     from bench import cli
     from providers import Provider, find_provider
 
     if chosen.command == "list":
-        _print(cli.list_benchmarks(list(_benchmarks().values()), _options()))
+        kinds = [kind for benchmark in _benchmarks().values() for kind in benchmark.each(_options())]
+        _print(cli.list_benchmarks(kinds, _options()))
     elif chosen.command == "describe":
-        _print(cli.describe_benchmark(find_class("benchmark", chosen.name, Benchmark, "bench.benchmarks"), _options()))
+        from bench.pipeline import find_benchmarks
+
+        for benchmark in find_benchmarks(chosen.name, _options()):
+            _print(cli.describe_benchmark(benchmark, _options()))
     elif chosen.command == "providers":
         table = cli.markdown if chosen.markdown else cli.terminal_table
         if chosen.name:
@@ -113,7 +155,8 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _options() -> BenchmarkOptions:
-    return BenchmarkOptions(data=os.environ.get("MEMORYBENCH_DATA") or None)
+    own = os.environ.get("MEMORYBENCH_DATASET", "").split(",")
+    return BenchmarkOptions(data=os.environ.get("MEMORYBENCH_DATA") or None, dataset=tuple(filter(None, own)))
 
 
 def _benchmarks() -> dict[str, type[Benchmark]]:

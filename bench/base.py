@@ -17,7 +17,7 @@ class BenchmarkOptions(BaseModel):
 
     `data` is a folder that already holds data files: what ``MEMORYBENCH_DATA`` names, None for the repository's
     ``datasets/``. `as_of` drops sessions that are dated after the question. `context_size` keeps haystacks of so many
-    conversations, all if it is empty.
+    conversations, all if it is empty. `dataset` are files and folders of the user's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +25,7 @@ class BenchmarkOptions(BaseModel):
     data: str | None = None
     as_of: bool = False
     context_size: tuple[int, ...] = ()
+    dataset: tuple[str, ...] = ()
     synthetic_sessions: int = Field(default=100, ge=10)
     synthetic_questions: int = Field(default=100, ge=5)
     synthetic_seed: int = 0
@@ -87,6 +88,11 @@ class Benchmark(ABC):
         Raises `DataMissingError` if it is not there, `DataError` if it is not what it should be.
         """
         self.options = options
+
+    @classmethod
+    def each(cls, options: BenchmarkOptions) -> Sequence[type[Benchmark]]:  # noqa: ARG003  # own data needs them
+        """The benchmarks that this one stands for: itself, or with the user's own data one for each data set."""
+        return (cls,)
 
     @property
     @abstractmethod

@@ -122,6 +122,9 @@ class BenchmarkConfig(BaseModel):
         default=(), description="only haystacks of so many conversations (ConvoMem), such as 30"
     )
     data: str | None = Field(default=None, description="folder that already holds the data files")
+    dataset: tuple[str, ...] = Field(
+        default=(), description="your own conversations and questions: a file or a folder, asked about with -k mine"
+    )
     synthetic_sessions: int = Field(default=100, ge=10, description="size of the synthetic haystack")
     synthetic_questions: int = Field(default=100, ge=5, description="questions over the synthetic haystack")
     synthetic_seed: int = Field(default=0, description="makes another synthetic haystack")
@@ -130,6 +133,11 @@ class BenchmarkConfig(BaseModel):
     @classmethod
     def _from_anywhere(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()
+
+    @field_validator("dataset")
+    @classmethod
+    def _all_from_anywhere(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(path).expanduser().absolute()) for path in value)
 
     @field_validator("max_usd")
     @classmethod

@@ -14,9 +14,9 @@ from bench.pipeline import (
     Job,
     OpenBenchmark,
     RunSession,
-    benchmark_names,
     check_budget,
-    find_benchmark,
+    find_benchmarks,
+    known_benchmarks,
     meter_of,
 )
 from reports.report import Report
@@ -83,11 +83,13 @@ def run_benchmark(
     (`CheckpointError`).
     """
     if not benchmarks:
-        raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(benchmark_names())}.")
+        known = sorted(known_benchmarks(config.benchmark_options))
+        raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(known)}.")
     arguments = ", ".join([*map(repr, benchmarks), "config"])
     session = RunSession(config, f"run_benchmark({arguments})")
     check_budget(session)
-    opened = [OpenBenchmark.of(find_benchmark(name), config) for name in benchmarks]
+    kinds = [kind for name in benchmarks for kind in find_benchmarks(name, config.benchmark_options)]
+    opened = [OpenBenchmark.of(kind, config) for kind in kinds]
     # the same order as under pytest: benchmark by benchmark, provider by provider
     selected = [
         SelectedQuestion(provider, case)

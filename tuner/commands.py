@@ -14,7 +14,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from bench import BenchmarkConfig, build_benchmark_config
-from bench.pipeline import OpenBenchmark, find_benchmark
+from bench.pipeline import OpenBenchmark, find_benchmarks
 from reports.store import is_locked, without_password
 from tuner import show
 from tuner.export import export
@@ -274,7 +274,7 @@ def _study_settings(chosen: argparse.Namespace) -> StudySettings:
         raise ConfigurationError(
             f"{chosen.provider} has no setting to search with --preset {chosen.preset}. --preset full has all."
         )
-    opened = OpenBenchmark.of(find_benchmark(chosen.benchmark), config)
+    opened = OpenBenchmark.of(find_benchmarks(chosen.benchmark, config.benchmark_options)[0], config)
     name = chosen.name or f"{chosen.provider}-{opened.benchmark.name}".replace(":", "-")
     return StudySettings(
         name=name, benchmark=chosen.benchmark, config=shared_config(config), data=opened.benchmark.info.sha256,

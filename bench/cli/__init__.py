@@ -2,11 +2,14 @@
 
 from bench.cli.caching import cache_lines
 from bench.cli.catalogue import describe_benchmark, list_benchmarks
+from bench.cli.checking import check_dataset
 from bench.cli.clearing import clear_run
+from bench.cli.example import write_example
 from bench.cli.provider_table import markdown, provider_rows, provider_settings_table, terminal_table
 
 __all__ = [
     "cache_lines",
+    "check_dataset",
     "clear_run",
     "describe_benchmark",
     "list_benchmarks",
@@ -14,4 +17,5 @@ __all__ = [
     "provider_rows",
     "provider_settings_table",
     "terminal_table",
+    "write_example",
 ]

@@ -3,8 +3,17 @@
 from bench.data.download import download, download_part
 from bench.data.file_kinds import other_kind
 from bench.data.hub import Selection
-from bench.data.index import Found, FoundHaystack, IndexedFile, Place, index_file, index_folder, is_indexed
-from bench.data.json_items import Item, each_key_once
+from bench.data.index import (
+    Found,
+    FoundHaystack,
+    IndexedFile,
+    Place,
+    index_file,
+    index_files,
+    index_folder,
+    is_indexed,
+)
+from bench.data.json_items import Item, each_key_once, read_items
 from bench.data.manifests import (
     ListingPart,
     Manifest,
@@ -39,11 +48,13 @@ __all__ = [
     "find_file",
     "human_size",
     "index_file",
+    "index_files",
     "index_folder",
     "is_indexed",
     "locate_file",
     "locate_part",
     "other_kind",
     "published_files",
+    "read_items",
     "read_manifest",
 ]

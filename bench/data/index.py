@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -97,14 +98,7 @@ def index_file(path: Path, kind: str, find: Callable[[Item], Found]) -> IndexedF
 
     `kind` names the loader, its version and whatever changes what it finds. Raises `DataError`.
     """
-    try:
-        sha256 = _known_sha256(path)
-        content = _content(sha256, kind)
-        if content is None:
-            with _one_at_a_time():
-                sha256, content = _learn(path, kind, find)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}") from error
+    sha256, content = index_files([path], kind, _Content, partial(_read, path, find))
     return IndexedFile(
         path=path,
         sha256=sha256,
@@ -112,6 +106,23 @@ def index_file(path: Path, kind: str, find: Callable[[Item], Found]) -> IndexedF
         haystacks={name: Place(path, *place) for name, place in content.haystacks.items()},
         facts=Counter(content.facts),
     )
+
+
+def index_files(paths: Sequence[Path], kind: str, shape: type[W], learn: Callable[[], W]) -> tuple[str, W]:
+    """The checksum of files and what `learn` makes of them; it is called where the index has nothing of that `kind`.
+
+    `paths` are in an order that does not change; the checksum of one file is that of its bytes. Raises `DataError`.
+    """
+    try:
+        known = [_known_sha256(path) for path in paths]
+        sha256 = _joined(known)
+        content = _stored(shape, _content_place(sha256, kind)) if all(known) else None
+        if content is None:
+            with _one_at_a_time():
+                sha256, content = _learn(paths, kind, shape, learn)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}") from error
+    return sha256, content
 
 
 def is_indexed(path: Path) -> bool:
@@ -124,16 +135,22 @@ def index_folder() -> Path:
     return user_cache_path("memorybench") / f"index-{_FORMAT}"
 
 
-def _learn(path: Path, kind: str, find: Callable[[Item], Found]) -> tuple[str, _Content]:
-    """Read the file, unless another process has while this one waited for its turn, or it is a copy, or was touched."""
-    before = _state(path)
-    sha256 = _known_sha256(path) or file_sha256(path)
-    content = _content(sha256, kind) or _read(path, find)
-    if _state(path) != before:
+def _learn(paths: Sequence[Path], kind: str, shape: type[W], learn: Callable[[], W]) -> tuple[str, W]:
+    """Read the files, unless another process has while this one waited, or they are copies, or were touched."""
+    before = [_state(path) for path in paths]
+    sums = [_known_sha256(path) or file_sha256(path) for path in paths]
+    sha256 = _joined(sums)
+    content = _stored(shape, _content_place(sha256, kind)) or learn()
+    if [_state(path) for path in paths] != before:
         raise DataError("was changed while it was read; try again when it is complete")
     _store(_content_place(sha256, kind), content)
-    _store(_state_place(path), before.model_copy(update={"sha256": sha256}))
+    for path, state, one in zip(paths, before, sums, strict=True):
+        _store(_state_place(path), state.model_copy(update={"sha256": one}))
     return sha256, content
+
+
+def _joined(sums: Sequence[str]) -> str:
+    return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
 def _read(path: Path, find: Callable[[Item], Found]) -> _Content:
@@ -166,10 +183,6 @@ def _known_sha256(path: Path) -> str:
     """The file's checksum if the index has seen it as it is now, else empty."""
     known, now = _stored(_State, _state_place(path)), _state(path)
     return known.sha256 if known and known == now.model_copy(update={"sha256": known.sha256}) else ""
-
-
-def _content(sha256: str, kind: str) -> _Content | None:
-    return _stored(_Content, _content_place(sha256, kind)) if sha256 else None
 
 
 def _stored(shape: type[W], place: Path) -> W | None:

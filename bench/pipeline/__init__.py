@@ -6,9 +6,8 @@ from bench.pipeline.panel import judges_line
 from bench.pipeline.participants import (
     Participants,
     answer_settings,
-    benchmark_names,
-    find_benchmark,
-    known_types,
+    find_benchmarks,
+    known_benchmarks,
     shutdown_remarks,
 )
 from bench.pipeline.provider_client import ProviderClient, checked
@@ -30,12 +29,11 @@ __all__ = [
     "RunSession",
     "Runner",
     "answer_settings",
-    "benchmark_names",
     "check_budget",
     "checked",
-    "find_benchmark",
+    "find_benchmarks",
     "judges_line",
-    "known_types",
+    "known_benchmarks",
     "meter_of",
     "provider_settings",
     "shutdown_remarks",

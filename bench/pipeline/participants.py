@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, JsonValue
 
-from bench.base import Benchmark
+from bench.base import Benchmark, BenchmarkOptions
 from bench.config import SELECTION_FIELDS, BenchmarkConfig, option_name
 from bench.pipeline.provider_options import provider_settings, recorded_settings
 from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
@@ -232,19 +232,21 @@ def shutdown_remarks(config: BenchmarkConfig, today: date) -> list[str]:
     return [message for name in names if is_model_name(name) and (message := remark(name, today))]
 
 
-def known_types() -> set[str]:
-    """The question types of all benchmarks."""
-    return {name for benchmark in known_classes(Benchmark, "bench.benchmarks").values() for name in benchmark.types}
+def known_benchmarks(options: BenchmarkOptions) -> dict[str, type[Benchmark]]:
+    """All benchmarks by name, with the user's own data sets; raises `DataError` if one of these has a fault."""
+    kinds = known_classes(Benchmark, "bench.benchmarks").values()
+    return {one.name: one for kind in kinds for one in kind.each(options)}
 
 
-def benchmark_names() -> list[str]:
-    """The benchmarks that can be asked for by name."""
-    return sorted(known_classes(Benchmark, "bench.benchmarks"))
+def find_benchmarks(name: str, options: BenchmarkOptions) -> Sequence[type[Benchmark]]:
+    """The benchmarks that a name or dotted path means: several where it is that of all the user's own data sets.
 
-
-def find_benchmark(name: str) -> type[Benchmark]:
-    """The benchmark class of that name or dotted path; raises `UnknownNameError`."""
-    return find_class("benchmark", name, Benchmark, "bench.benchmarks")
+    Raises `UnknownNameError`, or `DataError` if one of these data sets has a fault.
+    """
+    if name in (known := known_benchmarks(options)):
+        return (known[name],)
+    found = find_class("benchmark", name, Benchmark, "bench.benchmarks")
+    return found.each(options) or (found,)
 
 
 def record_of(benchmark: Benchmark, sample: SampleRecord, participants: Participants) -> BenchmarkRecord:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from bench.cache import StepCache, trim_cache
 from bench.config import SELECTION_FIELDS, BenchmarkConfig
 from bench.pipeline.gating import Gating, with_lasting_baseline
-from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
+from bench.pipeline.participants import Participants, batches_of, known_benchmarks, parts_of
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
 from bench.pipeline.runner import Runner
@@ -56,7 +56,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class RunSession:
     """What is known of a run before anything of it is on disk, and then the way to its record.
 
-    Making one checks all that can be checked without reading data; it raises `ConfigurationError`.
+    Making one checks all that can be checked without reading published data; it raises `ConfigurationError`, and
+    `DataError` for a fault in the user's own data.
     `worker` counts from 0 among `workers` processes; `leads` is False in the workers of a controller, each of which has
     a name of its own in `process`, also one that takes the place of another. `second_look_at`
     is the finished run whose wrong questions are asked again in this one.
@@ -82,7 +83,8 @@ class RunSession:
         self.participants = Participants.of(self.config, self.folder)
         self.config = with_lasting_baseline(self.config)
         self.gating = Gating(self.config, self.run_id)
-        check_types(self.config, known_types())
+        known = known_benchmarks(self.config.benchmark_options).values()
+        check_types(self.config, {name for benchmark in known for name in benchmark.types})
         if self.config.retry_from and not self.exists:
             raise ConfigurationError(
                 f"--retry-from {self.config.retry_from}: there is no run {self.run_id!r} in {self.config.runs_dir} to "

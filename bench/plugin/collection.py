@@ -52,7 +52,8 @@ class Collecting:
         benchmark: type[Benchmark] = mark.kwargs["benchmark"]
         config = self._state.session.config
         try:
-            cases = self._open(benchmark)
+            kinds = benchmark.each(config.benchmark_options)
+            cases = [case for kind in kinds for case in self._open(kind)]
         except DataError as error:
             missing = isinstance(error, DataMissingError)
             parametrize(metafunc, StandIn(benchmark, str(error), is_missing=missing), config)

@@ -31,16 +31,12 @@ def left_out(collector: pytest.Collector, test: object) -> bool:
 
 def is_named(config: pytest.Config, file: Path) -> bool:
     """Whether the command line names `file`, or something in it."""
-    paths = (argument.partition("::")[0] for argument in config.args)
-    return any((config.invocation_params.dir / path).resolve() == file for path in paths)
+    return any(path == file for path in _paths(config))
 
 
 def nothing_else(config: pytest.Config) -> bool:
     """Whether the command line asks for such tests alone: no benchmark has to be opened then."""
-    if config.args and all(
-        any((config.invocation_params.dir / path).resolve() == BENCH / word / f"test_{word}.py" for word in WORDS)
-        for path in (argument.partition("::")[0] for argument in config.args)
-    ):
+    if config.args and all(any(path == BENCH / word / f"test_{word}.py" for word in WORDS) for path in _paths(config)):
         return True
     # each alternative asks for one; an expression that is too clever for this opens benchmarks for nothing
     alternatives = re.split(r"\bor\b", _expression(config))
@@ -54,16 +50,22 @@ def about_benchmarks(config: pytest.Config) -> bool:
     """Whether the command line names nothing, or nothing but benchmarks; what is only run by name is none."""
     if nothing_else(config):
         return False
-    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        return True
-    paths = [Path(absolute_argument(config, argument).partition("::")[0]) for argument in config.args]
-    return all(path.is_relative_to(BENCH) for path in paths)
+    return all(path.is_relative_to(BENCH) for path in _paths(config))
 
 
 def absolute_argument(config: pytest.Config, argument: str) -> str:
     """A path or node id of the command line as one that means the same from any folder."""
     path, colons, rest = argument.partition("::")
-    return f"{(config.invocation_params.dir / path).resolve()}{colons}{rest}"
+    here = (config.invocation_params.dir / path).resolve()
+    if config.option.pyargs and path.partition(".")[0] == BENCH.name and not here.exists():
+        here = BENCH.parent / path.replace(".", "/")
+        here = here.with_suffix(".py") if not here.exists() else here
+    return f"{here}{colons}{rest}"
+
+
+def _paths(config: pytest.Config) -> list[Path]:
+    """The files and folders that the command line names."""
+    return [Path(absolute_argument(config, argument).partition("::")[0]) for argument in config.args]
 
 
 def _expression(config: pytest.Config) -> str:

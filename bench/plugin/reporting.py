@@ -216,7 +216,8 @@ class Reporting:
     def _how_to_go_on(self, report: Report) -> str:
         left = sum(result.questions.outcomes.unjudged for result in report.results)
         state = f"{left} questions are left" if left else "not all tests were reported"
-        if self._state.config.pluginmanager.hasplugin("cacheprovider"):
+        config = self._state.config
+        if config.pluginmanager.hasplugin("cacheprovider") and about_benchmarks(config):
             return f"not finished: {state}; continue with: pytest --lf"
         return f"not finished: {state}; continue with the same command and --run-id {report.run.id}"
 

@@ -82,12 +82,19 @@ def test_a_variable_that_does_not_fit_is_refused_with_its_value(monkeypatch: pyt
 
 def test_the_part_for_loading_is_what_was_given() -> None:
     options = build_benchmark_config(
-        data="x", as_of=True, context_size=(30,), synthetic_sessions=20, synthetic_questions=7, synthetic_seed=3
+        data="x",
+        as_of=True,
+        context_size=(30,),
+        dataset=["/y"],
+        synthetic_sessions=20,
+        synthetic_questions=7,
+        synthetic_seed=3,
     )
     assert options.benchmark_options.model_dump() == {
         "data": "x",
         "as_of": True,
         "context_size": (30,),
+        "dataset": ("/y",),
         "synthetic_sessions": 20,
         "synthetic_questions": 7,
         "synthetic_seed": 3,

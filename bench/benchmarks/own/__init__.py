@@ -1,0 +1,19 @@
+"""Own data: the format of a user's data set, what is wrong in one, and its benchmark."""
+
+from bench.benchmarks.own.faults import Fault
+from bench.benchmarks.own.format import NAME, OwnHaystack, OwnQuestion, OwnSession, dataset_schema
+from bench.benchmarks.own.mine import Mine
+from bench.benchmarks.own.source import Source, find_faults, find_source
+
+__all__ = [
+    "NAME",
+    "Fault",
+    "Mine",
+    "OwnHaystack",
+    "OwnQuestion",
+    "OwnSession",
+    "Source",
+    "dataset_schema",
+    "find_faults",
+    "find_source",
+]
