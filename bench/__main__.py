@@ -36,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if chosen.command in _OWN_DATA:
             return _OWN_DATA[chosen.command](chosen)
+        if chosen.command == "check-provider":
+            from bench.cli import check_provider
+
+            return check_provider(chosen.file, chosen.options)
         _download(chosen) if chosen.command == "download" else _show_or_clear(chosen)
     except ConfigurationError as error:
         return _fail(error, 2)
@@ -61,6 +65,11 @@ def _argument_parser() -> argparse.ArgumentParser:
     memories = commands.add_parser("providers", help="what each memory system does, or what can be set about one")
     memories.add_argument("name", metavar="NAME", nargs="?")
     memories.add_argument("--markdown", action="store_true", help="print a Markdown table, with all columns")
+    check = commands.add_parser(
+        "check-provider", help="run the conformance kit for a service that a TOML file describes"
+    )
+    check.add_argument("file", metavar="FILE", help="the file, or an example by its name, such as http:letta")
+    check.add_argument("options", metavar="…", nargs=argparse.REMAINDER, help="options of pytest, such as -n 3")
     clear = commands.add_parser("clear", help="remove what a run stored in its memory systems")
     clear.add_argument("run", metavar="RUN", help="its id, or last")
     clear.add_argument(

@@ -10,7 +10,7 @@ stored = await service.ask(Stored, "POST", "/v1/memories", body={"text": "…"})
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar  # Any: what JSON may hold
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,7 +31,7 @@ class Reply(BaseModel):
 
 
 R = TypeVar("R", bound=BaseModel)
-Query = Mapping[str, str | int]
+Query = Mapping[str, str | int | Sequence[str]]
 
 
 class Service:
@@ -39,7 +39,7 @@ class Service:
 
     `hold` is called with the seconds for which the service takes no calls, when a response says so
     (``X-RateLimit-Remaining: 0``). Calls that are made meanwhile fail at once, as transient errors with their
-    `retry_after`: the service would only refuse them.
+    `retry_after`: the service would only refuse them. `secrets` are blotted out of errors, as are keys in headers.
     """
 
     def __init__(
@@ -50,8 +50,10 @@ class Service:
         *,
         hold: Callable[[float], None],
         timeout: float = 60.0,
+        secrets: Collection[str] = (),
     ) -> None:
         self.name = name
+        self._secrets = secrets
         self._base_url = base_url.rstrip("/")
         self._headers = dict(headers)
         self._hold = hold
@@ -71,9 +73,23 @@ class Service:
     ) -> R:
         """The service's answer to one request; raises `ProviderError`, with `status` where there was one."""
         response = await self._send(method, path, body, query, headers)
-        with request_errors(self.name, ProviderError):
+        with request_errors(self.name, ProviderError, secrets=self._secrets):
             response.raise_for_status()
         return self._read(reply, response)
+
+    async def tell(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """A request whose answer is not read, beyond its status."""
+        response = await self._send(method, path, body, query, headers)
+        with request_errors(self.name, ProviderError, secrets=self._secrets):
+            response.raise_for_status()
 
     async def ask_for(
         self, reply: type[R], method: str, path: str, *, body: object = None, query: Query | None = None
@@ -103,7 +119,7 @@ class Service:
         if self._client is None:
             self._client = open_client(self._base_url, headers=self._headers, timeout=self._timeout)
         given: dict[str, Any] = {} if body is None else {"json": body}
-        with request_errors(self.name, ProviderError):
+        with request_errors(self.name, ProviderError, secrets=self._secrets):
             response = await self._client.request(method, path, params=query, headers=headers, **given)
         pause = pause_until_reset(response.headers)
         if pause:

@@ -1,12 +1,26 @@
 """The memory systems under test, and the baselines that they must beat. One file each."""
 
 from providers.base import Capabilities, Ceiling, Limits, Provider, ProviderSettings, Recalled
+from providers.general import configured_name, configured_provider, is_configured
 from registry import find_class
 
 
 def find_provider(name: str) -> type[Provider]:
-    """The provider class of that name or dotted path; raises `UnknownNameError`."""
+    """The provider class of that name, dotted path or file (``http:FILE.toml``); raises `ConfigurationError`."""
+    if is_configured(name):
+        return configured_provider(name)
     return find_class("provider", name, Provider, "providers")
 
 
-__all__ = ["Capabilities", "Ceiling", "Limits", "Provider", "ProviderSettings", "Recalled", "find_provider"]
+__all__ = [
+    "Capabilities",
+    "Ceiling",
+    "Limits",
+    "Provider",
+    "ProviderSettings",
+    "Recalled",
+    "configured_name",
+    "configured_provider",
+    "find_provider",
+    "is_configured",
+]

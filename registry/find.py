@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ T = TypeVar("T")
 def known_classes(base: type[T], package: str) -> dict[str, type[T]]:
     """The concrete subclasses of `base` in the modules of `package` and its sub-packages, by their ``name``.
 
-    Modules named ``test_*`` and ``__main__`` are not imported.
+    Modules named ``test_*`` and ``__main__`` are not imported. Classes that were made from files do not count.
     """
     for module in _modules(package):
         importlib.import_module(module)
@@ -26,7 +27,8 @@ def known_classes(base: type[T], package: str) -> dict[str, type[T]]:
         subclass = waiting.pop()
         waiting += subclass.__subclasses__()
         nameable = hasattr(subclass, "name") and not inspect.isabstract(subclass)  # else only a base of others
-        if nameable and subclass.__module__.startswith(f"{package}."):
+        written = vars(sys.modules.get(subclass.__module__, object)).get(subclass.__name__) is subclass
+        if nameable and written and subclass.__module__.startswith(f"{package}."):
             found[_name_of(subclass)] = subclass
     return found
 

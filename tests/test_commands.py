@@ -57,6 +57,7 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
         set(values(words, "--provider")) - OFFLINE
         or {"--answering-model", "--provider-option", "--max-usd"} & set(words)
         or set(values(words, "--judge")) - {"lexical"}
+        or "check-provider" in words
     ),
     "data": lambda words: re.search("locomo|longmemeval|convomem|factconsolidation|conv-", " ".join(words)) is not None,
     "a data set, as tests/bench/plugin/test_own_data.py makes one": lambda words: (

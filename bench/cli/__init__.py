@@ -5,11 +5,13 @@ from bench.cli.catalogue import describe_benchmark, list_benchmarks
 from bench.cli.checking import check_dataset
 from bench.cli.clearing import clear_run
 from bench.cli.example import write_example
+from bench.cli.provider_check import check_provider
 from bench.cli.provider_table import markdown, provider_rows, provider_settings_table, terminal_table
 
 __all__ = [
     "cache_lines",
     "check_dataset",
+    "check_provider",
     "clear_run",
     "describe_benchmark",
     "list_benchmarks",

@@ -98,7 +98,7 @@ class Verdicts:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep a verdict."""
-        found = _verdict_of(report)
+        found = verdict_of(report)
         if found is None:
             return
         provider, verdict = found
@@ -123,7 +123,7 @@ class Verdicts:
         self, report: pytest.CollectReport | pytest.TestReport
     ) -> tuple[str, str, object] | None:
         """A word of its own for what a provider declares that it does not do."""
-        found = _verdict_of(report) if isinstance(report, pytest.TestReport) else None
+        found = verdict_of(report) if isinstance(report, pytest.TestReport) else None
         if found is not None and found[1].outcome == "declared":
             return "declared", "d", ("DECLARED", {"cyan": True})
         return None
@@ -156,7 +156,7 @@ def _carried(report: pytest.TestReport) -> str | None:
     return next((str(value) for name, value in report.user_properties if name == CARRIER), None)
 
 
-def _verdict_of(report: pytest.TestReport) -> tuple[str, CheckVerdict] | None:
+def verdict_of(report: pytest.TestReport) -> tuple[str, CheckVerdict] | None:
     """The provider and the verdict that a report carries; for a check that broke down, that it did."""
     carried = _carried(report)
     if str(report.outcome) == "rerun":

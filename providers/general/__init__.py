@@ -1,0 +1,5 @@
+"""Memory systems without an adapter of their own: any REST service by a TOML file."""
+
+from providers.general.finding import EXAMPLES, configured_name, configured_provider, is_configured
+
+__all__ = ["EXAMPLES", "configured_name", "configured_provider", "is_configured"]

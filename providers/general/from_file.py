@@ -1,0 +1,36 @@
+"""What providers that a file describes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from providers.base import Provider
+from providers.general.advice import Advice, explained
+from providers.general.results import Fault
+from providers.general.toml_file import TomlFile
+from vocabulary import ProviderError
+
+
+class FromFile(Provider):
+    """A provider of a class of its own for each `file`. `advice` says which keys a check of the kit is about."""
+
+    file: ClassVar[TomlFile]
+    advice: ClassVar[Advice]
+
+    @classmethod
+    def explained(cls, check: str) -> Iterator[str]:
+        """Lines of the file that a check of the conformance kit is about."""
+        return explained(cls.file, cls.advice, check)
+
+    def shown(self, text: str) -> str:
+        """A text of the service as an error may show it, without keys."""
+        return text
+
+    def fault(self, *table: str) -> Fault:
+        """Errors about keys of a table of the file."""
+
+        def fault(key: str, message: str) -> ProviderError:
+            return ProviderError(f"{self.name}: {self.file.at((*table, key), self.shown(message))}")
+
+        return fault
