@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base import Benchmark, BenchmarkOptions
-from registry import known_classes
+from registry import declared_names, known_classes
 from vocabulary import ConfigurationError, MemoryBenchError, OneLineParser, UnknownNameError, usual_runs_dir
 
 _SELECTION = {
@@ -132,14 +132,14 @@ _OWN_DATA = {"check": _check, "new-dataset": _new_dataset}
 
 def _show_or_clear(chosen: argparse.Namespace) -> None:
     from bench import cli
+    from bench.pipeline import find_benchmarks
     from providers import Provider, find_provider
 
     if chosen.command == "list":
-        kinds = [kind for benchmark in _benchmarks().values() for kind in benchmark.each(_options())]
-        _print(cli.list_benchmarks(kinds, _options()))
+        others = (find_benchmarks(name, _options()) for name in declared_names("bench.benchmarks"))
+        found = (*(benchmark.each(_options()) for benchmark in _benchmarks().values()), *others)
+        _print(cli.list_benchmarks([kind for kinds in found for kind in kinds], _options()))
     elif chosen.command == "describe":
-        from bench.pipeline import find_benchmarks
-
         for benchmark in find_benchmarks(chosen.name, _options()):
             _print(cli.describe_benchmark(benchmark, _options()))
     elif chosen.command == "providers":
@@ -147,7 +147,8 @@ def _show_or_clear(chosen: argparse.Namespace) -> None:
         if chosen.name:
             _print(cli.provider_settings_table(find_provider(chosen.name), table))
         else:
-            _print(table(cli.provider_rows(known_classes(Provider, "providers"))))
+            declared = {name: find_provider(name) for name in declared_names("providers")}
+            _print(table(cli.provider_rows({**known_classes(Provider, "providers"), **declared})))
     elif chosen.command == "cache":
         _print(cli.cache_lines(chosen.action, chosen.folder, chosen.older_than))
     else:

@@ -6,7 +6,7 @@ from judges.base import Judge
 from judges.model_judge import FAMILY_MODELS, ModelJudge
 from judges.protocols import protocol_names
 from llms.clients import ModelOptions, is_model_name
-from registry import find_class, known_classes
+from registry import declared_names, find_class, known_classes
 from vocabulary import UnknownNameError
 
 _PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
@@ -22,7 +22,7 @@ def open_judge(name: str, options: ModelOptions | None = None) -> Judge:
     ``openai``, ``anthropic`` and ``google`` stand for a model of theirs. Opens no client. Raises
     `UnknownNameError` for what nobody is called, `ConfigurationError` for a judge that cannot be made.
     """
-    known = known_classes(Judge, "judges")
+    known = [*known_classes(Judge, "judges"), *declared_names("judges")]
     if name in known or _PATH.fullmatch(name):
         return find_class("judge", name, Judge, "judges")()
     if name in FAMILY_MODELS or is_model_name(name):

@@ -1,8 +1,9 @@
-"""Classes by name: what is registered by being there, or given by its dotted path."""
+"""Classes by name: registered by being there, declared by another package's entry point, or given by a dotted path."""
 
-from registry.find import find_class, known_classes
+from registry.find import declared_names, find_class, known_classes
 
 __all__ = [
+    "declared_names",
     "find_class",
     "known_classes",
 ]

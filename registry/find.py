@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from registry.declared import GROUPS, declared, origin
 from vocabulary import ConfigurationError, UnknownNameError
 
 T = TypeVar("T")
@@ -33,23 +34,51 @@ def known_classes(base: type[T], package: str) -> dict[str, type[T]]:
     return found
 
 
-def find_class(kind: str, name: str, base: type[T], package: str) -> type[T]:
-    """The class that `name` means: a known name of `package`, or a dotted path ``my_package.memory:MyProvider``.
+def declared_names(package: str) -> list[str]:
+    """The names that other packages give to classes such as those of `package`, by entry points; imports nothing."""
+    return sorted(declared(package))
 
-    Raises `UnknownNameError` if nothing has that name, `ConfigurationError` if the path does not lead to a `base`.
+
+def find_class(kind: str, name: str, base: type[T], package: str) -> type[T]:
+    """The class that `name` means: a known name of `package`, an entry point, or a path ``my_package.memory:Mine``.
+
+    Raises `UnknownNameError` if nothing has that name, `ConfigurationError` if several have it or if it does not lead
+    to a `base`.
     """
-    if ":" not in name:
-        known = known_classes(base, package)
-        if name not in known:
-            hint = f"Your own can be given by its path, as in my_package.my_module:My{base.__name__}."
-            raise UnknownNameError(kind, name, known, hint)
+    if ":" in name:
+        return _checked(kind, name, _import(kind, name, name), base)
+    known, points = known_classes(base, package), declared(package).get(name, ())
+    if name in known and not points:
         return known[name]
-    module_name, _, attribute = name.partition(":")
+    if not points:
+        hint = f"Your own can be given by its path, as in my_package.my_module:My{base.__name__}."
+        raise UnknownNameError(kind, name, [*known, *declared_names(package)], hint)
+    owners = [*([f"{package} of this suite"] if name in known else []), *map(origin, points)]
+    if len(owners) > 1:
+        raise ConfigurationError(
+            f"{kind} {name!r} has several meanings: {', '.join(owners)}. Give each a name of its own in the entry "
+            f"points {GROUPS[package]}, or name yours by its path, {points[0].value}."
+        )
+    found = _checked(kind, name, _import(kind, name, points[0].value), base)
+    if _name_of(found) != name:
+        raise ConfigurationError(
+            f"{kind} {name!r} is called {_name_of(found)!r} by its class ({owners[0]}). Give the entry point that name."
+        )
+    return found
+
+
+def _import(kind: str, name: str, path: str) -> object:
+    module_name, _, attribute = path.partition(":")
+    source = "" if path == name else f" from {path}"
     try:
-        found = getattr(importlib.import_module(module_name), attribute)
+        return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        message = f"{kind} {name!r} cannot be imported: {error}. Is its folder on PYTHONPATH?"
+        message = f"{kind} {name!r} cannot be imported{source}: {error}. Is its folder on PYTHONPATH?"
         raise ConfigurationError(message) from error
+
+
+def _checked(kind: str, name: str, found: object, base: type[T]) -> type[T]:
+    """The class `found` that a path leads to, if it can be used."""
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigurationError(f"{kind} {name!r} is not a subclass of {base.__module__}.{base.__name__}.")
     if inspect.isabstract(found):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from llms.answering import AnswerOptions, ModelAnswerer
 from llms.clients import ROLES, ChatModel, ModelOptions, Role, is_model_name, read_options, remark
 from llms.offline import ExtractiveAnswerer
 from providers import Provider, ProviderSettings, find_provider
-from registry import find_class, known_classes
+from registry import declared_names, find_class, known_classes
 from reports.store import (
     AnswererRecord,
     BenchmarkRecord,
@@ -243,10 +243,21 @@ def find_benchmarks(name: str, options: BenchmarkOptions) -> Sequence[type[Bench
 
     Raises `UnknownNameError`, or `DataError` if one of these data sets has a fault.
     """
-    if name in (known := known_benchmarks(options)):
-        return (known[name],)
+    kinds = known_classes(Benchmark, "bench.benchmarks")
+    own = {one.name: one for kind in kinds.values() for one in kind.each(options) if one is not kind}
+    if name in own and name not in kinds:
+        return (own[name],)
     found = find_class("benchmark", name, Benchmark, "bench.benchmarks")
     return found.each(options) or (found,)
+
+
+def known_types(options: BenchmarkOptions, wanted: Iterable[str]) -> set[str]:
+    """The question types of all benchmarks; of other packages' benchmarks only where a `wanted` type needs them."""
+    known = {name for benchmark in known_benchmarks(options).values() for name in benchmark.types}
+    if not known.issuperset(wanted):
+        declared = declared_names("bench.benchmarks")
+        known.update(name for one in declared for kind in find_benchmarks(one, options) for name in kind.types)
+    return known
 
 
 def record_of(benchmark: Benchmark, sample: SampleRecord, participants: Participants) -> BenchmarkRecord:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from bench.cache import StepCache, trim_cache
 from bench.config import SELECTION_FIELDS, BenchmarkConfig
 from bench.pipeline.gating import Gating, with_lasting_baseline
-from bench.pipeline.participants import Participants, batches_of, known_benchmarks, parts_of
+from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
 from bench.pipeline.runner import Runner
@@ -83,8 +83,7 @@ class RunSession:
         self.participants = Participants.of(self.config, self.folder)
         self.config = with_lasting_baseline(self.config)
         self.gating = Gating(self.config, self.run_id)
-        known = known_benchmarks(self.config.benchmark_options).values()
-        check_types(self.config, {name for benchmark in known for name in benchmark.types})
+        check_types(self.config, known_types(self.config.benchmark_options, self.config.question_type))
         if self.config.retry_from and not self.exists:
             raise ConfigurationError(
                 f"--retry-from {self.config.retry_from}: there is no run {self.run_id!r} in {self.config.runs_dir} to "

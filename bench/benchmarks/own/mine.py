@@ -17,7 +17,7 @@ from bench.benchmarks.own.format import OwnHaystack, OwnSession
 from bench.benchmarks.own.records import read_again
 from bench.benchmarks.own.sessions import Talk
 from bench.benchmarks.own.source import Source, find_source, read_source
-from registry import known_classes
+from registry import declared_names, known_classes
 from vocabulary import Case, ConfigurationError, DataError, DataMissingError, Haystack, Session
 
 
@@ -44,7 +44,8 @@ class Mine(Benchmark):
     def each(cls, options: BenchmarkOptions) -> Sequence[type[Benchmark]]:
         """A benchmark for each data set that `options` names; raises `DataError`, `ConfigurationError`."""
         found: dict[str, type[Benchmark]] = {}
-        known = {*known_classes(Benchmark, "bench.benchmarks")} - {cls.name}
+        package = "bench.benchmarks"
+        known = {*known_classes(Benchmark, package), *declared_names(package)} - {cls.name}
         for source in map(find_source, map(Path, options.dataset)):
             if source.name in known or source.name in found:
                 other = "that of a benchmark" if source.name in known else "that of another --dataset"

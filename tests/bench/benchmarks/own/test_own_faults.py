@@ -165,7 +165,7 @@ def test_faults_in_other_kinds_of_files_have_their_lines(tmp_path: Path, capsys:
     (folder / "wide.csv").write_text("question,ground_truth\na,b,c\n")
     assert main(["check", str(folder)]) == 1
     shown = capsys.readouterr().out
-    assert f"{folder / 'cara.json'}:19: line: item 0: not valid JSON" in shown
+    assert f"{folder / 'cara.json'}:21: line: item 0: not valid JSON" in shown
     assert f"{folder / 'many.json'}:3: messages: must not be empty" in shown
     assert f"{folder / 'bare.csv'}:1: question: there is no such column, but text, answer" in shown
     assert f"{folder / 'wide.csv'}:2: line: has 1 more cells than the first line" in shown
