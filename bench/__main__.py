@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,11 @@ def _add_own_data(commands: Any) -> None:  # any: argparse's own type of sub-com
         "new-dataset", help="write a small data set to begin with, and a page about its fields"
     )
     example.add_argument("folder", metavar="FOLDER", type=Path)
+    convert = commands.add_parser("convert", help="transcripts to sessions: chat messages, ChatGPT's export, Markdown")
+    convert.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    convert.add_argument("--format", choices=("chatgpt", "markdown", "openai"), help="by default it is recognized")
+    convert.add_argument("--haystack", metavar="NAME", help="whose sessions they are; by default the name of each file")
+    convert.add_argument("--to", metavar="FILE", type=Path, help="write them here instead of printing them")
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -127,7 +133,23 @@ def _new_dataset(chosen: argparse.Namespace) -> int:
     return 0
 
 
-_OWN_DATA = {"check": _check, "new-dataset": _new_dataset}
+def _convert(chosen: argparse.Namespace) -> int:
+    from bench.cli import convert_transcripts
+
+    try:
+        with chosen.to.open("x", encoding="utf-8") if chosen.to else nullcontext(sys.stdout) as out:
+            for line in convert_transcripts(chosen.files, chosen.format, chosen.haystack, out):
+                print(line, file=sys.stderr)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{chosen.to} exists. Name a new file.") from error
+    except MemoryBenchError:
+        if chosen.to:
+            chosen.to.unlink(missing_ok=True)  # half of a data set looks like a whole one
+        raise
+    return 0
+
+
+_OWN_DATA = {"check": _check, "convert": _convert, "new-dataset": _new_dataset}
 
 
 def _show_or_clear(chosen: argparse.Namespace) -> None:

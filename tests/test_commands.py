@@ -61,7 +61,7 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
     ),
     "data": lambda words: re.search("locomo|longmemeval|convomem|factconsolidation|conv-", " ".join(words)) is not None,
     "a data set, as tests/bench/plugin/test_own_data.py makes one": lambda words: (
-        "--dataset" in words or any(word.startswith(("my-data", "mine.")) for word in words)
+        "--dataset" in words or {"check", "convert", "draft-questions", "new-dataset"} & set(words)
     ),
     "the network": lambda words: {"download", "venv", "lock"} & set(words),
     "the extra docs": lambda words: "mkdocs" in words,

@@ -1,8 +1,9 @@
 """Own data: the format of a user's data set, what is wrong in one, and its benchmark."""
 
-from bench.benchmarks.own.faults import Fault
+from bench.benchmarks.own.faults import Fault, faults_of
 from bench.benchmarks.own.format import NAME, OwnHaystack, OwnQuestion, OwnSession, dataset_schema
 from bench.benchmarks.own.mine import Mine
+from bench.benchmarks.own.records import read_records
 from bench.benchmarks.own.source import Source, find_faults, find_source
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "OwnSession",
     "Source",
     "dataset_schema",
+    "faults_of",
     "find_faults",
     "find_source",
+    "read_records",
 ]
