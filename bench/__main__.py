@@ -109,6 +109,18 @@ def _add_own_data(commands: Any) -> None:  # any: argparse's own type of sub-com
     convert.add_argument("--format", choices=("chatgpt", "markdown", "openai"), help="by default it is recognized")
     convert.add_argument("--haystack", metavar="NAME", help="whose sessions they are; by default the name of each file")
     convert.add_argument("--to", metavar="FILE", type=Path, help="write them here instead of printing them")
+    draft = commands.add_parser("draft-questions", help="questions that a language model proposes and you decide about")
+    draft.add_argument("dataset", metavar="PATH", type=Path)
+    draft.add_argument("--model", metavar="NAME", help="what drafts; without it the accepted drafts become questions")
+    draft.add_argument("--model-option", metavar="NAME=VALUE", action="append", default=[], help="as of pytest bench")
+    draft.add_argument("--judge", metavar="NAME", default="lexical", help="of answers without the conversations")
+    draft.add_argument("--questions", metavar="N", type=_count, default=10, help="for each haystack (%(default)s)")
+    draft.add_argument("--haystack", metavar="NAME", action="append", help="only for these (repeatable)")
+    draft.add_argument("--context-tokens", metavar="N", type=_count, default=30_000, help="of a request (%(default)s)")
+    draft.add_argument("--in-flight", metavar="N", type=_count, default=8, help="requests at once (%(default)s)")
+    draft.add_argument("--drafts", metavar="FILE", type=Path, help="the CSV of drafts, by default PATH.drafts.csv")
+    draft.add_argument("--review", action="store_true", help="decide about the drafts in the terminal")
+    draft.add_argument("--to", metavar="FILE", type=Path, help="the CSV of accepted questions, by default beside PATH")
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -149,7 +161,25 @@ def _convert(chosen: argparse.Namespace) -> int:
     return 0
 
 
-_OWN_DATA = {"check": _check, "convert": _convert, "new-dataset": _new_dataset}
+def _draft_questions(chosen: argparse.Namespace) -> int:
+    from bench.cli.draft_command import draft_command  # imports what calls models
+
+    draft_command(chosen)
+    return 0
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+_OWN_DATA = {
+    "check": _check,
+    "convert": _convert,
+    "draft-questions": _draft_questions,
+    "new-dataset": _new_dataset,
+}
 
 
 def _show_or_clear(chosen: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from bench.benchmarks.own.faults import Fault, faults_of
 from bench.benchmarks.own.format import NAME, OwnHaystack, OwnQuestion, OwnSession, dataset_schema
-from bench.benchmarks.own.mine import Mine
+from bench.benchmarks.own.mine import Mine, open_haystacks
 from bench.benchmarks.own.records import read_records
 from bench.benchmarks.own.source import Source, find_faults, find_source
 
@@ -18,5 +18,6 @@ __all__ = [
     "faults_of",
     "find_faults",
     "find_source",
+    "open_haystacks",
     "read_records",
 ]

@@ -71,7 +71,7 @@ class _Asked(NamedTuple):
 class Gathering:
     """Reads the files of a data set called `name`, and keeps what it finds; `faults` has all that is wrong."""
 
-    def __init__(self, name: str, files: Sequence[Path]) -> None:
+    def __init__(self, name: str, files: Sequence[Path], *, needs_questions: bool = True) -> None:
         self.faults: list[Fault] = []
         self.facts = Counter[str]()
         self._name = name
@@ -82,7 +82,7 @@ class Gathering:
         for number, file in enumerate(files):
             self._read(number, file)
         self.cases = tuple(self._cases())
-        if not (self.faults or self.cases):
+        if not (self.faults or self.cases) and (needs_questions or not self._haystacks):
             lacks = "there is no question in it" if self._haystacks else "there is nothing in it"
             self.faults.append(Fault(files[0], 1, "question", f"{lacks}. A CSV of questions is named by its own path."))
 

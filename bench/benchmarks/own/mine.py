@@ -16,7 +16,7 @@ from bench.benchmarks.own.contents import Contents, OwnPlace
 from bench.benchmarks.own.format import OwnHaystack, OwnSession
 from bench.benchmarks.own.records import read_again
 from bench.benchmarks.own.sessions import Talk
-from bench.benchmarks.own.source import Source, find_source, read_source
+from bench.benchmarks.own.source import Source, find_faults, find_source, read_source
 from registry import declared_names, known_classes
 from vocabulary import Case, ConfigurationError, DataError, DataMissingError, Haystack, Session
 
@@ -106,6 +106,22 @@ class Mine(Benchmark):
         )
         haystack = f"{case.haystack}-{len(place.dates) - len(late)}"
         return case.model_copy(update={"gold": gold, "haystack": haystack})
+
+
+def open_haystacks(source: Source) -> dict[str, Haystack]:
+    """The haystacks of a data set by the user's names for them, whether or not it has questions.
+
+    Raises `DataError` with the first fault.
+    """
+    faults, gathering = find_faults(source, needs_questions=False)
+    if faults:
+        raise DataError(f"{faults[0]} (`python -m bench check {source.path}` shows all)")
+    return {
+        place.name: Haystack(
+            place.id, len(place.dates), partial(_read, source.files, place, _kept(place, len(place.dates)))
+        )
+        for place in gathering.contents.haystacks
+    }
 
 
 def _kept(place: OwnPlace, count: int) -> set[int]:

@@ -65,10 +65,10 @@ def read_source(source: Source) -> tuple[str, Contents]:
     return index_files(source.files, kind, Contents, lambda: _learn(source))
 
 
-def find_faults(source: Source) -> tuple[list[Fault], Gathering]:
+def find_faults(source: Source, *, needs_questions: bool = True) -> tuple[list[Fault], Gathering]:
     """All that is wrong in the data set, and what was found in it."""
     try:
-        gathering = Gathering(source.name, source.files)
+        gathering = Gathering(source.name, source.files, needs_questions=needs_questions)
     except OSError as error:
         raise DataError(f"{error.filename or source.path} cannot be read: {error.strerror}.") from error
     return gathering.faults, gathering
