@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from bench.base import BenchmarkOptions
+from bench.shard import parse_shard
 from vocabulary import ConfigurationError, Phase, Tunable, default_runs_dir, nearest
 
 ENVIRONMENT_PREFIX = "MEMORYBENCH_"
@@ -72,6 +74,9 @@ class BenchmarkConfig(BaseModel):
     sample: int | None = Field(default=None, ge=1, description="SAMPLE questions of each type, chosen by --sample-seed")
     sample_seed: int = Field(default=0, description="chooses the sample; the same on every machine")
     question_type: tuple[str, ...] = Field(default=(), description="only questions of this type")
+    shard: str | None = Field(
+        default=None, description="only part I of N, as in 2/8; auto or auto/N for what the scheduler says"
+    )
     run_id: str | None = Field(default=None, description="name of the run; one that exists is continued")
     checkpoint_url: str | None = Field(
         default=None, description="keep the checkpoint in a database, as in postgresql+psycopg://host/name"
@@ -148,6 +153,14 @@ class BenchmarkConfig(BaseModel):
     @classmethod
     def _wrap_single_judge(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("shard")
+    @classmethod
+    def _numbered(cls, value: str | None) -> str | None:
+        try:
+            return value and parse_shard(value, os.environ)
+        except ValueError as error:
+            raise PydanticCustomError("shard", "{reason}", {"reason": str(error)}) from error
 
     @property
     def abstention(self) -> dict[str, float]:

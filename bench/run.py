@@ -97,6 +97,7 @@ def run_benchmark(
         for provider in dict.fromkeys(config.provider)
         for case in benchmark.cases
     ]
+    selected = list(session.take_shard(selected))
     session.gating.check([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
     ids = {one.benchmark.name: [case.id for case in one.cases] for one in opened}
     session.gating.check_baseline(opened, ids, session.participants)
@@ -105,7 +106,7 @@ def run_benchmark(
     session.compare_code(checkpoint)
     runner = session.work(checkpoint, {one.benchmark.name: one for one in opened})
     try:
-        runner.seal(selected)
+        runner.seal(selected, session.shard)
         asked = follower.order(selected) if follower else selected
         runner.expect(asked)
         meter = meter_of(checkpoint, config, session.participants)

@@ -1,7 +1,7 @@
 """``python -m reports``: which runs there are, how far one is, and what was not answered right.
 
-Exit status: 0 done, 1 `verify` finds a difference, 2 it was asked for wrongly or cannot be read; errors are one line on
-the error stream.
+Exit status: 0 done, 1 `verify` finds a difference or the gate of `merge` is missed, 2 it was asked for wrongly or
+cannot be read; errors are one line on the error stream.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from reports.cli import (
     Parents,
     add_comparing_commands,
+    add_merge_command,
     add_page_commands,
     add_run_commands,
     add_serve_command,
@@ -57,6 +58,7 @@ def _argument_parser() -> argparse.ArgumentParser:
     parents = Parents()
     add_run_commands(commands, parents)
     add_comparing_commands(commands, parents)
+    add_merge_command(commands, parents)
     add_share_commands(commands, parents)
     add_page_commands(commands, parents)
     add_serve_command(commands, parents)

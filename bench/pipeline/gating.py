@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.config import BenchmarkConfig
+from bench.config import BenchmarkConfig, option_name
 from bench.pipeline.participants import Participants, record_of
 from bench.pipeline.selection import OpenBenchmark
 from reports.report import (
@@ -94,6 +94,12 @@ class Gating:
 
 
 def _check_options(config: BenchmarkConfig, rules: Sequence[Relative]) -> None:
+    if config.shard and (config.fail_under or config.max_errors is not None or config.baseline):
+        given = "fail_under" if config.fail_under else "baseline" if config.baseline else "max_errors"
+        raise ConfigurationError(
+            f"{option_name(given)} with --shard {config.shard}: a gate is about the whole run, and this is a part of "
+            "it. Leave it out here, and give it to python -m reports merge."
+        )
     if rules and config.baseline is None:
         raise ConfigurationError(
             f"{rules[0].option} needs --baseline: a run, its folder or report.json, or a file that "

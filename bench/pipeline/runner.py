@@ -13,6 +13,7 @@ from bench.pipeline.background import BackgroundLoop
 from bench.pipeline.participants import record_of
 from bench.pipeline.pipeline import Pipeline
 from bench.pipeline.run_part import Job, RunPart
+from bench.pipeline.selection import Shard, check_shard
 from reports.store import QuestionKey, SelectedQuestion, check_selection, note_lag, save_note
 from vocabulary import Answer, SearchResult, StalledError, Verdict
 
@@ -59,13 +60,14 @@ class Runner:
             return self._part.in_flight
         return BATCH_AHEAD if self._part.in_batches else self._part.in_flight * LOOK_AHEAD
 
-    def seal(self, selected: Sequence[SelectedQuestion]) -> None:
+    def seal(self, selected: Sequence[SelectedQuestion], shard: Shard | None = None) -> None:
         """Fix what the run is about, or make sure that it is about this; raises `ConfigurationError`."""
         used = {question.case.benchmark for question in selected}
         opened = [one for name, one in self._part.benchmarks.items() if name in used]
         records = [record_of(one.benchmark, one.selection.sample, self._part.participants) for one in opened]
-        self.checkpoint.seal(selected, records)
+        self.checkpoint.seal(selected, records, shard.ordinals if shard else {})
         self.checkpoint.renew(records)
+        check_shard(self.checkpoint, shard)
         check_selection(self.checkpoint, [question.key for question in selected], records)
 
     # --- one question ----------------------------------------------------------------------------------------------

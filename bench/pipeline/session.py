@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from bench.pipeline.participants import Participants, batches_of, known_types, p
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
 from bench.pipeline.runner import Runner
-from bench.pipeline.selection import OpenBenchmark, check_types, describe_selection
+from bench.pipeline.selection import OpenBenchmark, Shard, check_types, describe_selection, shard_of
 from llms.clients import forget_batches
 from net import settle_calls
 from reports.html import write_html
@@ -29,6 +29,7 @@ from reports.store import (
     Checkpoint,
     Lead,
     RunRecord,
+    SelectedQuestion,
     begin,
     begin_invocation,
     check_run_id,
@@ -60,7 +61,7 @@ class RunSession:
     `DataError` for a fault in the user's own data.
     `worker` counts from 0 among `workers` processes; `leads` is False in the workers of a controller, each of which has
     a name of its own in `process`, also one that takes the place of another. `second_look_at`
-    is the finished run whose wrong questions are asked again in this one.
+    is the finished run whose wrong questions are asked again in this one. `shard` is known once the selection is.
     """
 
     config: BenchmarkConfig
@@ -73,6 +74,7 @@ class RunSession:
     workers: int = 1
     leads: bool = True
     process: str = ONLY_PROCESS
+    shard: Shard | None = field(default=None, init=False)
     _lead: Lead | None = field(default=None, init=False)
     _cache: StepCache | None = field(default=None, init=False)
 
@@ -123,6 +125,13 @@ class RunSession:
         finally:
             checkpoint.close()
         return True
+
+    def take_shard(self, selected: Sequence[SelectedQuestion]) -> Sequence[SelectedQuestion]:
+        """What this place asks of all that is `selected`; raises `ConfigurationError` if nothing is left for it."""
+        if self.config.shard is None or not selected:
+            return selected
+        self.shard = shard_of(selected, self.config.shard)
+        return [question for question in selected if question.key in self.shard.ordinals]
 
     def preflight(self) -> None:
         """Check the machine and the services that the run is going to call; raises `ConfigurationError`."""
@@ -259,6 +268,7 @@ class RunSession:
         return found
 
     def _record(self) -> RunRecord:
+        shard = self.shard.record if self.shard else None
         return RunRecord(
             id=self.run_id,
             fingerprint="",
@@ -272,7 +282,8 @@ class RunSession:
             top_k=self.config.top_k,
             isolation=self.config.isolation,
             selection=self.config.model_dump(mode="json", include=set(SELECTION_FIELDS)),
-            sampled=describe_selection(self.config),
+            sampled=", ".join(filter(None, [describe_selection(self.config), str(shard or "")])) or None,
+            shard=shard,
             second_look_at=self.second_look_at,
             in_flight=self.config.in_flight,
             workers=self.workers,

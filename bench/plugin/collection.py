@@ -13,7 +13,7 @@ from bench.plugin.garbage import relax_collections
 from bench.plugin.missing import Probes, StandIn, carry_missing, keywords_of, parametrize, stand_in_of
 from bench.plugin.opt_in import BENCH, about_benchmarks, left_out, nothing_else
 from bench.plugin.state import PluginState
-from reports.store import SelectedQuestion
+from reports.store import SelectedQuestion, each_once
 from vocabulary import Case, DataError, DataMissingError, MemoryBenchError
 
 
@@ -107,6 +107,11 @@ class Collecting:
         if reason := _unusable(items):
             state.refuse(items, reason)
             return
+        try:
+            self._take_shard(items)
+        except MemoryBenchError as error:
+            state.refuse(items, str(error))
+            return
         requested = list(questions_of(items))
         stand_ins = [stand_in for item in items if (stand_in := stand_in_of(item))]
         state.missing = {stand_in.benchmark.name: stand_in.reason for stand_in in stand_ins}
@@ -146,6 +151,11 @@ class Collecting:
         session.gating.check([*asked, *(stand_in.benchmark for stand_in in stand_ins)], [*golds, *unread])
         session.gating.check_baseline(opened, ids, session.participants)
 
+    def _take_shard(self, items: list[pytest.Item]) -> None:
+        """Leave out the questions of other shards; tests that are about none are in each of them."""
+        mine = {question.key for question in self._state.session.take_shard(each_once(questions_of(items)))}
+        self._keep(items, lambda item: (question := question_of(item)) is None or question.key in mine)
+
     def _leave_out(self, items: list[pytest.Item]) -> None:
         """Leave out what ``--lf`` need not ask."""
         source = self._state.handed or self._state.resumption
@@ -158,9 +168,14 @@ class Collecting:
                 return True
             return question.key not in source.skip and (source.only is None or question.key in source.only)
 
-        deselected = [item for item in items if not asked(item)]
-        items[:] = [item for item in items if asked(item)]
-        self._state.config.hook.pytest_deselected(items=deselected)
+        self._keep(items, asked)
+
+    def _keep(self, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+        """Deselect the other `items`."""
+        deselected = [item for item in items if not wanted(item)]
+        if deselected:
+            items[:] = [item for item in items if wanted(item)]
+            self._state.config.hook.pytest_deselected(items=deselected)
 
 
 def _asks_questions(test: object) -> bool:

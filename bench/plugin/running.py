@@ -34,7 +34,7 @@ class Running:
         state.config.stash[RUNNER] = runner
         if state.config.getoption("xmlpath", None):
             state.config.stash[STORY] = self._story
-        runner.seal(each_once(run))
+        runner.seal(each_once(run), session.shard)
         first = share_of(session.worker, session.workers, len(state.selected)).start
         runner.expect([*state.selected[first:], *state.selected[:first]])
         self._positions = {item: position for position, item in enumerate(items)}

@@ -247,7 +247,9 @@ class _Pair:
     def _sample(self) -> Sample | None:
         counts = {name: tally.clusters for name, tally in self.by_type.items()}
         judged, second_look_at = self.run.until == "judge", self.run.second_look_at
-        return sample_of(self.benchmark.sample, counts, judged=judged, second_look_at=second_look_at)
+        return sample_of(
+            self.benchmark.sample, counts, judged=judged, second_look_at=second_look_at, shard=self.run.shard
+        )
 
     def _benchmark(self, sample: Sample | None) -> BenchmarkBlock:
         shown = {name: getattr(self.benchmark, name) for name in BenchmarkBlock.model_fields}

@@ -32,7 +32,7 @@ from reports.metrics import (
 from reports.report.audits import Audits, JudgeAudit
 from reports.report.conformance import Conformance
 from reports.report.judging import Agreement, JudgeResult
-from reports.store import Git, JudgeRecord, ProviderRecord, RequestsRecord, Versions
+from reports.store import Git, JudgeRecord, ProviderRecord, RequestsRecord, ShardRecord, Versions
 from vocabulary import Phase
 
 SCHEMA_VERSION: Final = 2
@@ -52,6 +52,8 @@ class RunSettings(Block):
     """How the questions were chosen."""
     sampled: str | None
     """The selection in plain words; null for whole benchmarks."""
+    shard: ShardRecord | None = None
+    """Which part of the selection this run asked; null where it asked all of it."""
     second_look_at: str | None
     """The finished run whose wrong questions were asked again here."""
     in_flight: int

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from reports.metrics import Counts, Estimate, Sample, estimate_whole
-from reports.store import SampleRecord
+from reports.store import SampleRecord, ShardRecord
 
 BY_HAND = "chosen by pytest's own options, such as -k"
 
 
 def sample_of(
-    record: SampleRecord | None, counts: Counts, *, judged: bool, second_look_at: str | None
+    record: SampleRecord | None,
+    counts: Counts,
+    *,
+    judged: bool,
+    second_look_at: str | None,
+    shard: ShardRecord | None = None,
 ) -> Sample | None:
     """The block about a sample; None where the whole benchmark was asked, or where nothing is known of the choice.
 
@@ -25,11 +30,15 @@ def sample_of(
     by_hand = selected < record.chosen
     if second_look_at:
         description.append(f"what was wrong in run {second_look_at}")
+    elif shard is not None:
+        description.append(str(shard))
     elif by_hand:
         description.append(BY_HAND)
     estimate, reason = None, None
     if not judged:
         reason = "nothing was judged"
+    elif shard is not None:
+        reason = "a shard is no random sample; merge the shards"
     elif second_look_at or by_hand:
         reason = "hand-picked questions are not a random sample; use --sample"
     else:

@@ -21,7 +21,7 @@ from reports.store import tables
 from reports.store.reconnecting import Reconnecting
 from reports.store.records import BenchmarkRecord, ContainerRecord, QuestionRecord, Step, StepError
 from reports.store.run_lock import lock_run
-from reports.store.selected import QuestionKey, SelectedQuestion
+from reports.store.selected import QuestionKey, SelectedQuestion, selection_rows
 from reports.store.stored import (
     QUESTIONS,
     STEPS,
@@ -82,19 +82,15 @@ class Checkpoint:
 
     # --- the selection ---------------------------------------------------------------------------------------------
 
-    def seal(self, selected: Sequence[SelectedQuestion], benchmarks: Sequence[BenchmarkRecord]) -> None:
-        """Fix what this run is about, in this order. The first process to come does it, once."""
+    def seal(
+        self,
+        selected: Sequence[SelectedQuestion],
+        benchmarks: Sequence[BenchmarkRecord],
+        ordinals: Mapping[QuestionKey, int] | None = None,
+    ) -> None:
+        """Fix what this run is about, in this order or by `ordinals`. The first process to come does it, once."""
         data = json.dumps([benchmark.model_dump(mode="json") for benchmark in benchmarks])
-        rows = [
-            {
-                "run_id": self.run_id,
-                **question.key._asdict(),
-                "ordinal": ordinal,
-                "record": question.case.model_dump_json(),
-                "replayed": False,
-            }
-            for ordinal, question in enumerate(selected)
-        ]
+        rows = list(selection_rows(self.run_id, selected, ordinals or {}))
 
         def work(connection: sa.Connection) -> None:
             unsealed = sa.update(tables.runs).where(tables.runs.c.run_id == self.run_id, ~tables.runs.c.sealed)

@@ -251,6 +251,21 @@ class OutageRecord(Word):
     over: bool
 
 
+class ShardRecord(Word):
+    """Which part of a selection a run asks: number `index`, from 1, of `count`.
+
+    `selected` questions are in all parts together; `selection` is a hash of their keys in order.
+    """
+
+    index: int
+    count: int
+    selected: int
+    selection: str
+
+    def __str__(self) -> str:
+        return f"shard {self.index} of {self.count}"
+
+
 class RunRecord(Word):
     """A run: what was asked for, with what, and when.
 
@@ -261,7 +276,7 @@ class RunRecord(Word):
     `finished` is None until every selected question has come to its end. `requests` has one record for each language
     model, `notes` are those of `reports.store.notes`.
     `code` names the commits of the suite and of providers from elsewhere; `code_changes` is what differed when the run
-    was continued.
+    was continued. `shard` is None where everything selected is asked in this run.
     """
 
     id: str
@@ -278,6 +293,7 @@ class RunRecord(Word):
     isolation: Literal["haystack", "question"]
     selection: dict[str, JsonValue]
     sampled: str | None
+    shard: ShardRecord | None = None
     second_look_at: str | None
     in_flight: int
     workers: int

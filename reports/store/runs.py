@@ -87,7 +87,7 @@ def begin(checkpoint: Checkpoint, record: RunRecord, parts: Parts, retry_from: P
         _benchmarks_in(row)
     _check_same(checkpoint.run_id, before, parts, retry_from)
     if retry_from or record.until != begun.until:
-        kept = {"id", "started", "command", "selection", "sampled", "second_look_at", "code", "code_changes"}
+        kept = {"id", "started", "command", "selection", "sampled", "shard", "second_look_at", "code", "code_changes"}
         renewed = record.model_copy(update={name: getattr(begun, name) for name in kept})
         change = {"record": renewed.model_dump_json(), "parts": json.dumps(parts), "finished": None}
         statement = sa.update(tables.runs).where(tables.runs.c.run_id == checkpoint.run_id).values(change)

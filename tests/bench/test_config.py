@@ -48,6 +48,7 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
             "isolation": "question",
             "answer_prompt": "provider",
             "part": "tune",
+            "shard": "2/8",
         }
         text = words.get(name, "12")
         text = samples.get(type(default), text)

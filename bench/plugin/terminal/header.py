@@ -21,6 +21,7 @@ def header_lines(config: BenchmarkConfig, participants: Participants, resumption
         judges_line(config.judge, participants.judges, config.judge_repeats),
         f"top-k {config.top_k}",
         f"{config.in_flight} in flight",
+        *([f"shard {config.shard}"] if config.shard else []),
     ]
     yield from folded(" · ".join(parts))
     if roles := [role for name, role in _ROLES.items() if name in config.provider]:
