@@ -14,13 +14,9 @@ from providers.base import Limits, Provider, ProviderSettings
 from providers.baselines.okapi import K1, B, rank
 from providers.baselines.segments import segmented
 from providers.baselines.stopwords import STOP_WORDS
-from providers.baselines.store import Records, Store, StoredMessage
+from providers.baselines.store import Records, Store, StoredMessage, dated
 from vocabulary import ProviderError, Question, SearchResult, Session, Tunable
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 # Every container has a full-text index of its own, so that a score depends on nothing but its haystack. The indexes are
 # made ahead, in growing batches, and handed out: each change of the schema makes all processes read all of it again.
 _INDEXES = "create table if not exists indexes (number integer primary key, container integer unique)"
@@ -126,7 +122,7 @@ class Bm25(Provider):
         texts = [segmented(message.text) for message in messages]
         for place, message in enumerate(messages):
             text = " ".join(texts[max(0, place - self._set.neighbours) : place + 1])
-            yield message.number, _dated(message, text)
+            yield message.number, dated(message.date, text)
 
     def _words(self, text: str) -> list[str]:
         """The words of a question that are looked for, each once."""
@@ -146,13 +142,6 @@ def require_full_text_search(module: str = "fts5") -> None:
         ) from error
     finally:
         connection.close()
-
-
-def _dated(message: StoredMessage, text: str) -> str:
-    """`text` with the message's date: ``(8 May 2023) Speaker: text [shared image: caption]``."""
-    if message.date is None:
-        return text
-    return f"({message.date.day} {_MONTHS[message.date.month - 1]} {message.date.year}) {text}"
 
 
 def _find_index(records: Records, key: int) -> int | None:

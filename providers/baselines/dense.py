@@ -14,6 +14,7 @@ from providers.base import Capabilities, Limits, MaybeAwaitable, Provider, Provi
 from providers.baselines.embedding_server import EmbeddingServer
 from providers.baselines.packaged_model import IDENTITY, QUERY_PREFIX, find_model, load_model
 from providers.baselines.rerank import Computed, digest
+from providers.baselines.vector_forms import OneVector
 from providers.baselines.vectors import VectorStore
 from vocabulary import ConfigurationError, Question, SearchOnly, SearchResult, Session
 
@@ -100,7 +101,7 @@ class Dense(Provider):
         super().__init__(settings, workspace)
         if not isinstance(settings, DenseSettings):
             raise TypeError(f"settings of {type(self).__name__} are DenseSettings, not {type(settings).__name__}")
-        self._vectors = VectorStore(workspace / "dense.sqlite", settings.identity, settings.held_mb << 20)
+        self._vectors = VectorStore(workspace / "dense.sqlite", settings.identity, settings.held_mb << 20, OneVector())
         self._computed: Computed | None = None
         self._document_prefix = settings.document_prefix
         self._query_prefix = settings.query_prefix or ""

@@ -35,6 +35,17 @@ _MESSAGES_PER_SESSION = 1 << 20
 _AT_ONCE = 500
 
 
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def dated(date: datetime | None, text: str) -> str:
+    """`text` with the date on which it was said, if it has one: ``(8 May 2023) Speaker: text``."""
+    return text if date is None else f"({date.day} {_MONTHS[date.month - 1]} {date.year}) {text}"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
     """A message as it is kept.

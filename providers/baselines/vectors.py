@@ -1,17 +1,18 @@
-"""Vectors in a file, each text's once, and exact search among those of a container."""
+"""Vectors of texts in a file, each text's once, and exact search among those of a container."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from providers.baselines.store import BY_ID, Records, Store, StoredMessage
-from vocabulary import Message, ProviderError, Session
+from providers.baselines.vector_forms import Embedded, Form, Texts
+from vocabulary import Session
 
 if TYPE_CHECKING:  # a tenth of a second to import: only who searches pays for that
     import numpy as np
@@ -26,74 +27,73 @@ _TABLES = (
     "create table if not exists revisions (container integer primary key, revision blob not null)",
     BY_ID,
 )
-_BLOCK = 2048
+_BLOCK = 256
 _IDS_AT_ONCE = 500
-
-
-def embedded_text(message: Message) -> str | None:
-    """What is embedded of a message: ``Speaker: text [shared image: caption]``; None where nothing was said.
-
-    Without its session's date, so that a message that occurs in several haystacks on different days has one vector.
-    """
-    return message.rendered() if message.text.strip() or message.caption else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Messages of a container in order: their numbers, shape (n,), and their vectors, shape (n, dimension)."""
+    """Messages of a container in order: their numbers, shape (n,), and what is known of their texts."""
 
     numbers: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    texts: Texts
 
     @property
     def size(self) -> int:
-        return self.numbers.nbytes + self.vectors.nbytes
+        return self.numbers.nbytes + self.texts.nbytes
 
 
-class VectorStore:
+class VectorStore(Generic[Embedded]):
     """Messages and their vectors in one SQLite file; the file's rules are those of `providers.baselines.store.Store`.
 
-    `identity` names what makes the vectors: another embedder's are not found again. Of the containers that were
-    searched last, vectors of up to `held_bytes` stay in memory; a larger container is read anew at each search.
+    `identity` names what makes the vectors: another embedder's are not found again. `form` says what is embedded of a
+    message and how vectors are kept. Of the containers that were searched last, vectors of up to `held_bytes` stay in
+    memory; a larger container is read anew at each search.
     """
 
-    def __init__(self, path: Path, identity: str, held_bytes: int) -> None:
+    def __init__(self, path: Path, identity: str, held_bytes: int, form: Form[Embedded]) -> None:
         self._store = Store(path, *_TABLES)
         self._identity = identity.encode()
+        self._form = form
         self._held = _Held(held_bytes)
 
     def unknown(self, session: Session) -> list[str]:
         """The texts of a session that have no vector yet, each once."""
-        texts = dict.fromkeys(text for message in session.messages if (text := embedded_text(message)) is not None)
+        texts = dict.fromkeys(
+            text for message in session.messages if (text := self._form.text(session, message)) is not None
+        )
         with self._store.reading() as records:
             return [text for text in texts if _find_vector(records, self._digest(text)) is None]
 
-    def put(self, container: str, session: Session, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+    def put(self, container: str, session: Session, vectors: Mapping[str, Embedded]) -> None:
         """Store a session, in the place of one with the same id, with the `vectors` of what was unknown of it."""
         with self._store.writing() as records:
-            self._check_dimension(records, vectors.values())
+            stored = {text: self._form.stored(vector) for text, vector in vectors.items()}
+            first = records.connection.execute("select vector from vectors limit 1").fetchone()
+            for vector in stored.values() if first else ():
+                self._form.check(first[0], vector)
             records.connection.executemany(
                 "insert into vectors (digest, vector) values (?, ?) on conflict do nothing",
-                ((self._digest(text), vector.tobytes()) for text, vector in vectors.items()),
+                ((self._digest(text), vector) for text, vector in stored.items()),
             )
             key = records.find_or_add(container)
             removed, added = records.put(key, session)
             records.connection.executemany(
                 "delete from placed where container = ? and number = ?", ((key, message.number) for message in removed)
             )
-            for stored, message in zip(added, session.messages, strict=True):
-                if (text := embedded_text(message)) is not None:
+            for placed, message in zip(added, session.messages, strict=True):
+                if (text := self._form.text(session, message)) is not None:
                     records.connection.execute(
                         "insert into placed (container, number, vector) values (?, ?, ?)",
-                        (key, stored.number, _find_vector(records, self._digest(text))),
+                        (key, placed.number, _find_vector(records, self._digest(text))),
                     )
             # random: a container that takes the place of a cleared one must not look like it
             records.connection.execute("insert or replace into revisions values (?, randomblob(8))", (key,))
 
     def nearest(self, container: str, query: NDArray[np.float32], top_k: int) -> list[tuple[StoredMessage, float]]:
-        """At most `top_k` messages with their cosine similarity to `query` (a vector of length 1), best first.
+        """At most `top_k` messages with their score against `query`, by the store's form, best first.
 
-        All of them are compared. Equal similarities are in the order in which the messages were said.
+        All of them are compared. Equal scores are in the order in which the messages were said.
         """
         import numpy as np
 
@@ -101,11 +101,7 @@ class VectorStore:
             key = records.find(container)
             if key is None or top_k < 1:
                 return []
-            compared = [
-                # not `@`: BLAS would spread it over all cores, and group rows so that equal ones may differ in a bit
-                (block.numbers, np.vecdot(_fitting(block, query), query))
-                for block in self._blocks(records, key)
-            ]
+            compared = [(block.numbers, block.texts.scores(query)) for block in self._blocks(records, key)]
             if not compared:
                 return []
             numbers = np.concatenate([part for part, _scores in compared])
@@ -151,7 +147,7 @@ class VectorStore:
             yield from held
             return
         read: list[_Block] | None = []
-        for block in _read_blocks(records, key):
+        for block in self._read_blocks(records, key):
             yield block
             if read is not None:
                 read.append(block)
@@ -160,14 +156,17 @@ class VectorStore:
         if read is not None:
             self._held.keep(key, revision, read)
 
-    def _check_dimension(self, records: Records, vectors: Iterable[NDArray[np.float32]]) -> None:
-        row = records.connection.execute("select length(vector) from vectors limit 1").fetchone()
-        for vector in vectors:
-            if row and vector.nbytes != row[0]:
-                raise ProviderError(
-                    f"the embedder gives vectors of {vector.size} numbers, and those stored before have {row[0] // 4}: "
-                    "it is not the same model any more. Begin a new run."
-                )
+    def _read_blocks(self, records: Records, key: int) -> Iterator[_Block]:
+        import numpy as np
+
+        rows = records.connection.execute(
+            "select p.number, v.vector from placed p join vectors v on v.key = p.vector where p.container = ? "
+            "order by p.number",
+            (key,),
+        )
+        while some := list(islice(rows, _BLOCK)):
+            numbers = np.array([number for number, _vector in some], np.int64)
+            yield _Block(numbers, self._form.read([vector for _number, vector in some]))
 
 
 class _Held:
@@ -199,29 +198,6 @@ class _Held:
 def _find_vector(records: Records, digest: bytes) -> int | None:
     row = records.connection.execute("select key from vectors where digest = ?", (digest,)).fetchone()
     return int(row[0]) if row else None
-
-
-def _read_blocks(records: Records, key: int) -> Iterator[_Block]:
-    import numpy as np
-
-    rows = records.connection.execute(
-        "select p.number, v.vector from placed p join vectors v on v.key = p.vector where p.container = ? "
-        "order by p.number",
-        (key,),
-    )
-    while some := list(islice(rows, _BLOCK)):
-        numbers = np.array([number for number, _vector in some], np.int64)
-        vectors = np.frombuffer(b"".join(vector for _number, vector in some), np.float32)
-        yield _Block(numbers, vectors.reshape(len(some), -1))
-
-
-def _fitting(block: _Block, query: NDArray[np.float32]) -> NDArray[np.float32]:
-    if block.vectors.shape[1] != query.size:
-        raise ProviderError(
-            f"the embedder gives the question {query.size} numbers, and the messages have {block.vectors.shape[1]}: "
-            "it is not the same model any more. Begin a new run."
-        )
-    return block.vectors
 
 
 def _best_rows(scores: NDArray[np.float32], top_k: int) -> NDArray[np.intp]:

@@ -24,6 +24,9 @@ Rerank: TypeAlias = Literal["none", "cross-encoder", "late-interaction"]
 MOST_QUESTION_TOKENS = 128
 """What both read of a question; the rest is cut off, so that there is room for the message."""
 
+TOKENS_IDENTITY = "answerai-colbert-small/4980983628c18e4f"
+"""Names the vectors of tokens: the same text has the same ones under the same identity."""
+
 _TOKENIZER = "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"
 _WEIGHTS: dict[Rerank, Weights] = {
     "cross-encoder": Weights(
@@ -55,20 +58,28 @@ class Scorer(Protocol):
 
 
 @cache
-def find_reranker(kind: Rerank) -> Path:
+def find_reranker(kind: Rerank, way_out: str = "leave rerank at none") -> Path:
     """The folder with the files of a reranker, their checksums checked once per process.
 
-    Raises `ConfigurationError` if the extra is not installed or its files are not the expected ones.
+    Raises `ConfigurationError` if the extra is not installed, naming `way_out`, or if its files are not the expected
+    ones.
     """
-    return find_files(_WEIGHTS[kind], "leave rerank at none")
+    return find_files(_WEIGHTS[kind], way_out)
 
 
 def make_scorer(kind: Rerank, held_bytes: int) -> Scorer:
     """A scorer of that kind, its model loaded once per process; a late interaction holds so many bytes of vectors."""
     identity = f"{kind}/{_WEIGHTS[kind].model[:16]}"
+    if kind == "late-interaction":
+        return LateInteraction(identity, load_token_model(), held_bytes)
     with _loading:  # two providers of one process must not load it twice
-        model = _load(kind)
-    return CrossEncoder(identity, model) if kind == "cross-encoder" else LateInteraction(identity, model, held_bytes)
+        return CrossEncoder(identity, _load(kind))
+
+
+def load_token_model() -> TokenModel:
+    """The model of a late interaction, loaded once per process: about 100 MB of memory."""
+    with _loading:
+        return TokenModel(_load("late-interaction"))
 
 
 class Transformer:
@@ -115,54 +126,73 @@ class CrossEncoder:
         return found
 
 
-class _Held(NamedTuple):
-    """Vectors of a message in a quarter of their bytes: `numbers`, shape (tokens, 384), times `scale`, (tokens, 1)."""
+class TokenVectors(NamedTuple):
+    """Vectors of a text in a quarter of their bytes: `numbers`, shape (tokens, 384), times `scale`, (tokens, 1)."""
 
     numbers: NDArray[np.int8]
     scale: NDArray[np.float32]
 
-
-class LateInteraction:
-    """answerai-colbert-small: a vector for each token; the score is the mean best match of the question's tokens.
-
-    That is MaxSim (Khattab and Zaharia: "ColBERT", SIGIR 2020) divided by the number of the question's tokens: -1 to 1.
-    Vectors of a message are computed when it is first a candidate, and held as long as `held_bytes` allow.
-    """
-
-    def __init__(self, identity: str, model: Transformer, held_bytes: int) -> None:
-        self.identity, self._model = identity, model
-        self._most, self._size = held_bytes, 0
-        self._held: OrderedDict[str, _Held] = OrderedDict()
-
-    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        """The mean best cosine for each of `texts`."""
-        asked = self._vectors(question, _QUESTION_MARK, MOST_QUESTION_TOKENS).T
-        return [_mean_best(self._message(text), asked) for text in texts]
-
-    def _message(self, text: str) -> NDArray[np.float32]:
-        """The vectors of a message, to a 127th of the largest number in each: from memory or not, they are the same."""
-        import numpy as np
-
-        held = self._held.pop(text, None)
-        if held is None:
-            vectors = self._vectors(text, _MESSAGE_MARK, MOST_TOKENS - 3)
-            scale = np.abs(vectors).max(axis=1, keepdims=True) / 127
-            held = _Held(np.rint(vectors / scale).astype(np.int8), scale)
-            self._size += held.numbers.nbytes
-        self._held[text] = held
-        while self._size > self._most and len(self._held) > 1:
-            self._size -= self._held.popitem(last=False)[1].numbers.nbytes
-        restored: NDArray[np.float32] = held.numbers * held.scale
+    @property
+    def restored(self) -> NDArray[np.float32]:
+        """The vectors, to a 127th of the largest number in each."""
+        restored: NDArray[np.float32] = self.numbers * self.scale
         return restored
 
+
+class TokenModel:
+    """answerai-colbert-small: a vector of length 1 for each token of a text. Each text goes through it alone."""
+
+    def __init__(self, model: Transformer) -> None:
+        self._model = model
+
+    def question(self, text: str) -> NDArray[np.float32]:
+        """The vectors of a question, shape (tokens, 384)."""
+        return self._vectors(text, _QUESTION_MARK, MOST_QUESTION_TOKENS)
+
+    def message(self, text: str) -> TokenVectors:
+        """The vectors of a message."""
+        import numpy as np
+
+        vectors = self._vectors(text, _MESSAGE_MARK, MOST_TOKENS - 3)
+        scale = np.abs(vectors).max(axis=1, keepdims=True) / 127
+        return TokenVectors(np.rint(vectors / scale).astype(np.int8), scale)
+
     def _vectors(self, text: str, mark: int, most: int) -> NDArray[np.float32]:
-        """Vectors of length 1, one for each token, shape (tokens, 384); `mark` comes after [CLS]."""
         import numpy as np
 
         model = self._model
         hidden = model.output([model.first, mark, *model.tokens(text, most), model.last])
         vectors: NDArray[np.float32] = hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
         return vectors
+
+
+class LateInteraction:
+    """Scores by `TokenModel`: the mean best match of the question's tokens.
+
+    That is MaxSim (Khattab and Zaharia: "ColBERT", SIGIR 2020) divided by the number of the question's tokens: -1 to 1.
+    Vectors of a message are computed when it is first a candidate, and held as long as `held_bytes` allow.
+    """
+
+    def __init__(self, identity: str, model: TokenModel, held_bytes: int) -> None:
+        self.identity, self._model = identity, model
+        self._most, self._size = held_bytes, 0
+        self._held: OrderedDict[str, TokenVectors] = OrderedDict()
+
+    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """The mean best cosine for each of `texts`."""
+        asked = self._model.question(question).T
+        return [_mean_best(self._message(text), asked) for text in texts]
+
+    def _message(self, text: str) -> NDArray[np.float32]:
+        """The vectors of a message: from memory or not, they are the same."""
+        held = self._held.pop(text, None)
+        if held is None:
+            held = self._model.message(text)
+            self._size += held.numbers.nbytes
+        self._held[text] = held
+        while self._size > self._most and len(self._held) > 1:
+            self._size -= self._held.popitem(last=False)[1].numbers.nbytes
+        return held.restored
 
 
 def _mean_best(message: NDArray[np.float32], asked: NDArray[np.float32]) -> float:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -14,13 +15,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from providers.baselines import vectors
-from providers.baselines.vectors import VectorStore, embedded_text
+from providers.baselines.vector_forms import OneVector, embedded_text
+from providers.baselines.vectors import VectorStore
 from tests.processes import PIPE, Process
 from tests.providers.baselines.said import session
 from tests.repository import ROOT
 from vocabulary import Message, ProviderError, Session
 
 MEGABYTE = 1 << 20
+Vectors: TypeAlias = VectorStore[NDArray[np.float32]]
 
 
 def unit(*numbers: float) -> NDArray[np.float32]:
@@ -28,19 +31,19 @@ def unit(*numbers: float) -> NDArray[np.float32]:
     return vector / np.linalg.norm(vector)
 
 
-def store_all(store: VectorStore, container: str, said: Session, rows: list[NDArray[np.float32]]) -> None:
+def store_all(store: Vectors, container: str, said: Session, rows: list[NDArray[np.float32]]) -> None:
     """With `rows` as the vectors of its messages."""
     by_text = dict(zip([embedded_text(message) or "" for message in said.messages], rows, strict=True))
     store.put(container, said, {text: by_text[text] for text in store.unknown(said)})
 
 
-def found(store: VectorStore, query: NDArray[np.float32], top_k: int = 100, container: str = "c") -> list[str]:
+def found(store: Vectors, query: NDArray[np.float32], top_k: int = 100, container: str = "c") -> list[str]:
     return [message.id for message, _score in store.nearest(container, query, top_k)]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[VectorStore]:
-    made = VectorStore(tmp_path / "dense.sqlite", "embedder", MEGABYTE)
+def store(tmp_path: Path) -> Iterator[Vectors]:
+    made = VectorStore(tmp_path / "dense.sqlite", "embedder", MEGABYTE, OneVector())
     yield made
     made.close()
 
@@ -57,7 +60,7 @@ def test_nearest_is_exact_and_ties_are_in_order(
     circle = [unit(np.cos(step), np.sin(step), 0.5) for step in range(7)]
     said = [session(f"s{n}", *(f"{n} {i}" for i in range(n, min(n + 9, len(directions))))) for n in range(0, 40, 9)]
     rows = [circle[direction] for direction in directions]
-    store = VectorStore(tmp_path_factory.mktemp("v") / "v.sqlite", "e", held)
+    store = VectorStore(tmp_path_factory.mktemp("v") / "v.sqlite", "e", held, OneVector())
     for one in said:
         store_all(store, "c", one, [rows.pop(0) for _ in one.messages])
     query = unit(1, 0.2, 0.1)
@@ -79,7 +82,7 @@ def test_a_large_container_is_searched_in_blocks(tmp_path: Path, monkeypatch: py
     query = unit(1, 2, 3, 4, 5)
     expected = [f"s-{i}" for i in np.argsort(-(rows @ query).round(6), kind="stable")]
     for held in (0, 1000, MEGABYTE):
-        store = VectorStore(tmp_path / f"{held}.sqlite", "e", held)
+        store = VectorStore(tmp_path / f"{held}.sqlite", "e", held, OneVector())
         store_all(store, "c", session("s", *map(str, range(60))), list(rows))
         assert found(store, query) == found(store, query) == expected
         assert found(store, query, 10) == expected[:10]
@@ -87,7 +90,7 @@ def test_a_large_container_is_searched_in_blocks(tmp_path: Path, monkeypatch: py
         store.close()
 
 
-def test_a_text_is_known_once_it_was_said_anywhere_and_after_a_clear(store: VectorStore) -> None:
+def test_a_text_is_known_once_it_was_said_anywhere_and_after_a_clear(store: Vectors) -> None:
     assert store.unknown(session("s1", "a", "b", "a", "", " ")) == ["Ann: a", "Ann: b"]
     store_all(store, "c", session("s1", "a", "b"), [unit(1, 0), unit(0, 1)])
     assert store.unknown(session("s2", "b", "c")) == ["Ann: c"]
@@ -97,14 +100,14 @@ def test_a_text_is_known_once_it_was_said_anywhere_and_after_a_clear(store: Vect
     assert found(store, unit(0, 1), container="d") == ["s3-0", "s3-1"]
 
 
-def test_another_embedders_vectors_are_not_known(store: VectorStore) -> None:
+def test_another_embedders_vectors_are_not_known(store: Vectors) -> None:
     store_all(store, "c", session("s1", "a"), [unit(1, 0)])
-    other = VectorStore(store._store.path, "another embedder", MEGABYTE)
+    other = VectorStore(store._store.path, "another embedder", MEGABYTE, OneVector())
     assert other.unknown(session("s1", "a")) == ["Ann: a"]
     other.close()
 
 
-def test_a_replaced_session_and_a_cleared_container_leave_nothing(store: VectorStore) -> None:
+def test_a_replaced_session_and_a_cleared_container_leave_nothing(store: Vectors) -> None:
     store_all(store, "c", session("s1", "a", "b", "c"), [unit(1, 0), unit(0, 1), unit(1, 1)])
     store_all(store, "c", session("s2", "d"), [unit(-1, 0)])
     assert found(store, unit(1, 0)) == ["s1-0", "s1-2", "s1-1", "s2-0"]
@@ -119,8 +122,8 @@ def test_a_replaced_session_and_a_cleared_container_leave_nothing(store: VectorS
     assert found(store, unit(1, 0)) == []
 
 
-def test_what_another_process_changes_is_seen(store: VectorStore) -> None:
-    other = VectorStore(store._store.path, "embedder", MEGABYTE)
+def test_what_another_process_changes_is_seen(store: Vectors) -> None:
+    other = VectorStore(store._store.path, "embedder", MEGABYTE, OneVector())
     store_all(store, "c", session("s1", "a"), [unit(1, 0)])
     assert found(store, unit(1, 0)) == found(other, unit(1, 0)) == ["s1-0"]
     store_all(store, "c", session("s2", "b"), [unit(1, 1)])
@@ -134,7 +137,7 @@ def test_what_another_process_changes_is_seen(store: VectorStore) -> None:
 
 def test_memory_is_bounded_and_the_longest_unused_goes_first(tmp_path: Path) -> None:
     size = 10 * (4 * 4 + 8)  # ten messages of four numbers each, and their own numbers
-    store = VectorStore(tmp_path / "v.sqlite", "e", 3 * size)
+    store = VectorStore(tmp_path / "v.sqlite", "e", 3 * size, OneVector())
     rows = [unit(1, 2, 3, n) for n in range(10)]
     for name in "abcde":
         store_all(store, name, session("s", *map(str, range(10))), rows)
@@ -151,14 +154,14 @@ def test_memory_is_bounded_and_the_longest_unused_goes_first(tmp_path: Path) -> 
     store.close()
 
 
-def _key(store: VectorStore, container: str) -> int:
+def _key(store: Vectors, container: str) -> int:
     with store._store.reading() as records:
         key = records.find(container)
     assert key is not None
     return key
 
 
-def test_other_dimensions_are_refused_and_change_nothing(store: VectorStore) -> None:
+def test_other_dimensions_are_refused_and_change_nothing(store: Vectors) -> None:
     store_all(store, "c", session("s1", "a"), [unit(1, 0)])
     with pytest.raises(ProviderError, match="vectors of 3 numbers, and those stored before have 2"):
         store_all(store, "c", session("s2", "b"), [unit(1, 0, 0)])
@@ -167,7 +170,7 @@ def test_other_dimensions_are_refused_and_change_nothing(store: VectorStore) -> 
         found(store, unit(1, 0, 0))
 
 
-def test_messages_are_ordered_by_their_ids(store: VectorStore) -> None:
+def test_messages_are_ordered_by_their_ids(store: Vectors) -> None:
     texts = [str(n) for n in range(1200)]
     store.put("c", session("s1", *texts), {f"Ann: {text}": unit(1, n) for n, text in enumerate(texts)})
     store.put("other", session("s1", *texts[::-1]), {})
@@ -181,10 +184,11 @@ def test_messages_are_ordered_by_their_ids(store: VectorStore) -> None:
 WRITER = """
 import sys
 import numpy as np
+from providers.baselines.vector_forms import OneVector
 from providers.baselines.vectors import VectorStore
 from tests.providers.baselines.said import session
 
-store = VectorStore(__import__("pathlib").Path(sys.argv[1]), "e", 1 << 20)
+store = VectorStore(__import__("pathlib").Path(sys.argv[1]), "e", 1 << 20, OneVector())
 for number in range(30):
     said = session(f"s{number}", f"shared {number}", f"own of {sys.argv[2]} {number}")
     store.put(sys.argv[2], said, {text: np.eye(3, dtype=np.float32)[number % 3] for text in store.unknown(said)})
