@@ -15,6 +15,7 @@ from bench.run import run_benchmark
 from providers.baselines.bm25 import Bm25
 from reports.__main__ import main
 from reports.merge import merge_shards
+from reports.report import judged_by
 from reports.report.model import without_clock_fields
 from reports.store import containers_to_clear, open_run, read_invocations, read_progress, read_run
 from tests.reports.merge.conftest import COUNT, MANY, SHARDS, config
@@ -97,6 +98,7 @@ def test_the_commands_about_runs_work_on_it(
     assert main(["verify", str(bundle)]) == 0
     assert "verified: run merged" in capsys.readouterr().out
     assert "90/90" in printed("list")
+    assert judged_by(merged, "lexical"), "an audit of the judge may be attached"
 
 
 def test_a_run_that_is_complete_is_not_asked_again(merged: Path, tmp_path: Path) -> None:
