@@ -154,6 +154,8 @@ def _convert(chosen: argparse.Namespace) -> int:
                 print(line, file=sys.stderr)
     except FileExistsError as error:
         raise ConfigurationError(f"{chosen.to} exists. Name a new file.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{chosen.to} cannot be written: {error.strerror}.") from error
     except MemoryBenchError:
         if chosen.to:
             chosen.to.unlink(missing_ok=True)  # half of a data set looks like a whole one

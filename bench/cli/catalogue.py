@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.base import Benchmark, BenchmarkOptions
+from bench.benchmarks.own import Mine
 from bench.data import Manifest, human_size, is_indexed, locate_file, locate_part, read_manifest
 from vocabulary import Case, DataError, DataMissingError
 
@@ -32,7 +33,15 @@ def list_benchmarks(benchmarks: Sequence[type[Benchmark]], options: BenchmarkOpt
             state = _unread_state(benchmark, manifest, options)
             if not state:
                 loaded = benchmark(options)
-                state = "generated" if manifest is None else "here" if loaded.info.verified else "unverified"
+                state = (
+                    "yours"
+                    if isinstance(loaded, Mine)
+                    else "generated"
+                    if manifest is None
+                    else "here"
+                    if loaded.info.verified
+                    else "unverified"
+                )
                 questions, licence = f"{len(loaded.cases()):,}", licence or loaded.info.licence
         except DataMissingError as error:
             state = "missing"

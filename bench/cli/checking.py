@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.benchmarks.own import Fault, find_faults, find_source
+from bench.benchmarks.own import Fault, check_name, find_faults, find_source
 
 _FEW_QUESTIONS = 100
 _FEW_HAYSTACKS = 5
@@ -16,9 +16,10 @@ _FEW_HAYSTACKS = 5
 def check_dataset(path: Path) -> tuple[list[str], int]:
     """Lines about the data set at `path`, and how many faults it has.
 
-    Raises `DataError` or `ConfigurationError` if it cannot be read at all.
+    Raises `DataError` or `ConfigurationError` if it cannot be read at all, or if its name is taken.
     """
     source = find_source(path)
+    check_name(source)
     faults, gathering = find_faults(source)
     if faults:
         return [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal  # Any: parsed JSON
 
 from bench.benchmarks.own import Fault, read_records
-from vocabulary import DataError, Role
+from vocabulary import ConfigurationError, DataError, Role
 
 Form = Literal["chatgpt", "markdown", "openai"]
 Said = dict[str, Any]
@@ -22,6 +22,7 @@ ROLES: dict[str, Role] = {
 }
 """What speakers are called who are one of the two."""
 
+_JSON = (".json", ".jsonl")
 _DATE = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?")
 _BOLD = re.compile(r"\*\*([^*\n]{1,40}?)(?::\*\*|\*\*:)\s*(.*)")
 _HEADING = re.compile(r"#{2,6}\s+([^#\n]{1,40}?):?\s*$")
@@ -31,7 +32,7 @@ _BREAK = re.compile(r"#\s+(.*)|(-{3,}|\*{3,}|_{3,})\s*$")
 
 def find_form(path: Path) -> Form:
     """The form of the transcript at `path`, by its name and its first record."""
-    if path.suffix.lower() not in (".json", ".jsonl"):
+    if path.suffix.lower() not in _JSON:
         return "markdown"
     first = next(iter(_values(path)), {})
     return "chatgpt" if isinstance(first.get("mapping"), dict) else "openai"
@@ -45,6 +46,8 @@ def read_transcript(path: Path, form: Form, left_out: Counter[str]) -> Iterator[
         except UnicodeDecodeError as error:
             raise DataError(f"{path} is not UTF-8 ({error.reason} at byte {error.start + 1}).") from error
         sessions: Iterable[Said] = map(_stripped, _markdown(text))
+    elif path.suffix.lower() not in _JSON:
+        raise ConfigurationError(f"{path}: {form} is read from files that end in {' or '.join(_JSON)}.")
     else:
         read = _chatgpt if form == "chatgpt" else _openai
         sessions = read(_values(path), left_out)
@@ -112,8 +115,8 @@ def _chatgpt(values: Iterable[dict[str, Any]], left_out: Counter[str]) -> Iterat
     for value in values:
         messages = []
         for message in _branch(value):
-            role, content = message["author"].get("role"), message.get("content") or {}
-            hidden = (message.get("metadata") or {}).get("is_visually_hidden_from_conversation")
+            role, content = _object(message, "author").get("role"), _object(message, "content")
+            hidden = _object(message, "metadata").get("is_visually_hidden_from_conversation")
             if role not in ("user", "assistant") or hidden:
                 left_out[f"messages of {'nobody to be seen' if hidden else role}"] += 1
             elif content.get("content_type") not in ("text", "multimodal_text"):
@@ -131,7 +134,7 @@ def _chatgpt(values: Iterable[dict[str, Any]], left_out: Counter[str]) -> Iterat
 
 def _branch(conversation: dict[str, Any]) -> list[dict[str, Any]]:
     """The messages from the first to the one that was shown last."""
-    nodes: dict[str, Any] = conversation.get("mapping") or {}
+    nodes = {key: node for key, node in _object(conversation, "mapping").items() if isinstance(node, dict)}
     name = conversation.get("current_node")
     if name not in nodes:  # an old export: the newest child of each
         name = next((key for key, node in nodes.items() if node.get("parent") not in nodes), None)
@@ -140,10 +143,16 @@ def _branch(conversation: dict[str, Any]) -> list[dict[str, Any]]:
     found, passed = [], set[str]()
     while name in nodes and name not in passed:
         passed.add(name)
-        if message := nodes[name].get("message"):
+        if message := _object(nodes[name], "message"):
             found.append(message)
         name = nodes[name].get("parent")
-    return [message for message in reversed(found) if isinstance(message.get("author"), dict)]
+    return found[::-1]
+
+
+def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object of that name in `value`; empty where there is none."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _time(value: object) -> str | None:

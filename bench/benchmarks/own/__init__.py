@@ -2,7 +2,7 @@
 
 from bench.benchmarks.own.faults import Fault, faults_of
 from bench.benchmarks.own.format import NAME, OwnHaystack, OwnQuestion, OwnSession, dataset_schema
-from bench.benchmarks.own.mine import Mine, open_haystacks
+from bench.benchmarks.own.mine import Mine, check_name, open_haystacks
 from bench.benchmarks.own.records import read_records
 from bench.benchmarks.own.source import Source, find_faults, find_source
 
@@ -14,6 +14,7 @@ __all__ = [
     "OwnQuestion",
     "OwnSession",
     "Source",
+    "check_name",
     "dataset_schema",
     "faults_of",
     "find_faults",

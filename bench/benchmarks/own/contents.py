@@ -122,7 +122,8 @@ class Gathering:
         written = self._parse(OwnHaystack, file, record)
         if written is None:
             return
-        name = written.id or (file.stem if file.suffix == ".json" else f"h{len(self._haystacks) + 1:03d}")
+        by_file = file.suffix.lower() == ".json" and file.stem not in self._haystacks
+        name = written.id or (file.stem if by_file else f"h{len(self._haystacks) + 1:03d}")
         if name in self._haystacks:
             self.faults.append(Fault(file, record.line, "id", f"haystack {name!r} is there already"))
             return

@@ -44,12 +44,10 @@ class Mine(Benchmark):
     def each(cls, options: BenchmarkOptions) -> Sequence[type[Benchmark]]:
         """A benchmark for each data set that `options` names; raises `DataError`, `ConfigurationError`."""
         found: dict[str, type[Benchmark]] = {}
-        package = "bench.benchmarks"
-        known = {*known_classes(Benchmark, package), *declared_names(package)} - {cls.name}
         for source in map(find_source, map(Path, options.dataset)):
-            if source.name in known or source.name in found:
-                other = "that of a benchmark" if source.name in known else "that of another --dataset"
-                raise ConfigurationError(f"--dataset {source.path}: its name {source.name!r} is {other}. Rename it.")
+            check_name(source)
+            if source.name in found:
+                raise ConfigurationError(f"{source.path}: its name is that of another --dataset. Rename it.")
             found[source.name] = cls._of(source)
         return list(found.values())
 
@@ -106,6 +104,13 @@ class Mine(Benchmark):
         )
         haystack = f"{case.haystack}-{len(place.dates) - len(late)}"
         return case.model_copy(update={"gold": gold, "haystack": haystack})
+
+
+def check_name(source: Source) -> None:
+    """Raise `ConfigurationError` if the data set has the name of a benchmark."""
+    package = "bench.benchmarks"
+    if source.name in {*known_classes(Benchmark, package), *declared_names(package)} - {Mine.name}:
+        raise ConfigurationError(f"{source.path}: its name {source.name!r} is that of a benchmark. Rename it.")
 
 
 def open_haystacks(source: Source) -> dict[str, Haystack]:

@@ -141,7 +141,20 @@ def test_what_is_no_transcript_leaves_no_file(tmp_path: Path, capsys: pytest.Cap
         assert main(["convert", str(good), str(tmp_path / name), "--to", str(out)]) in (1, 2)
         assert message in capsys.readouterr().err
         assert not out.exists()
+    assert main(["convert", str(tmp_path / "prose.md"), "--format", "openai"]) == 2
+    assert "openai is read from files that end in .json or .jsonl" in capsys.readouterr().err
     assert main(["convert", str(tmp_path / "absent.json")]) == 1
     assert "absent.json: there is no such file" in capsys.readouterr().err
     assert main(["convert", str(good), "--to", str(good)]) == 2
     assert "good.jsonl exists. Name a new file." in capsys.readouterr().err
+
+
+def test_an_export_with_strange_parts_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    strange = export()
+    strange["mapping"]["c"] = "gone"
+    strange["mapping"]["b"]["message"]["metadata"] = []
+    strange["mapping"]["a"]["message"] |= {"author": None, "content": "text"}
+    path = tmp_path / "conversations.json"
+    path.write_text(json.dumps([strange, {"mapping": []}]), encoding="utf-8")
+    (session,) = converted(tmp_path, path)
+    assert [text for *_who, text in spoken(session)] == ["My dog is Rex.", "A fine name.", "He is three."]

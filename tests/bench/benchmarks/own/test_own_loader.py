@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import Benchmark, BenchmarkOptions
+from bench.__main__ import main
 from bench.benchmarks.own import Mine
 from tests.bench.benchmarks.own import team_data
 from vocabulary import Case, ConfigurationError, DataError, DataMissingError
@@ -149,3 +150,25 @@ def test_null_is_absent_and_offsets_are_dropped(tmp_path: Path) -> None:
     first = next(iter(mine.haystack(mine.cases()[0].haystack).sessions()))
     assert first.date is not None
     assert first.date.isoformat() == "2024-03-01T09:30:00"
+
+
+def test_haystacks_without_ids_have_different_names(tmp_path: Path) -> None:
+    whole = [{name: one[name] for name in ("sessions", "questions")} for one in team_data.haystacks()]
+    path = tmp_path / "talks.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    (mine,) = load(path)
+    assert list(dict.fromkeys(case.cluster for case in mine.cases())) == ["talks", "h002", "h003"]
+
+
+def test_the_catalogue_lists_and_describes_own_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEMORYBENCH_DATASET", str(team_data.as_jsonl(tmp_path, "support")))
+    assert main(["list"]) == 0
+    (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("support ")]
+    assert row[1:4] == ["yours", "12", "3"]
+    assert main(["describe", "mine"]) == 0
+    assert "haystacks  3" in capsys.readouterr().out
+    taken = team_data.as_jsonl(tmp_path, "locomo")
+    assert main(["check", str(taken)]) == 2
+    assert "its name 'locomo' is that of a benchmark" in capsys.readouterr().err
