@@ -37,6 +37,11 @@ class Judge(ABC):
         del repeat
         return self
 
+    def calls_for(self, gold: Gold) -> int:
+        """How many calls of its model a verdict on a question with this gold takes."""
+        del gold
+        return 0 if self.model is None else 1
+
     @abstractmethod
     def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict | Awaitable[Verdict]:
         """Grade `answer` to `question` against `gold`."""

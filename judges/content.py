@@ -69,6 +69,12 @@ _CLAUSE = re.compile(r"[.,;:()]\s|[—–]| (?:but|and|though|although|because|s
 REACH = 3
 """Words with meaning that a negation reaches."""
 
+ASKED_WEIGHT = 0.3
+"""What a word of the ground truth counts for that the question holds already; 1 for the others."""
+
+PREFIX = 6
+"""Stems that agree in this many first letters are taken for one word, as "creative" and "creation" are."""
+
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
@@ -182,3 +188,14 @@ def is_refusal(text: str) -> bool:
     """Whether a text opens by declining to answer, whatever follows."""
     opening = first_sentence(text).lower().replace("’", "'")  # noqa: RUF001  the curly apostrophe
     return bool(_REFUSALS.search(_PREFACE.sub("", opening)))
+
+
+def recall(question: str, truth: str, said: str) -> float | None:
+    """The weighted share, 0 to 1, of the words of `truth` that `said` holds; None if no word of it carries meaning."""
+    asked, held = set(content(question)), set(content(said))
+    prefixes = {stem[:PREFIX] for stem in held if len(stem) >= PREFIX}
+    weights = {stem: ASKED_WEIGHT if stem in asked else 1.0 for stem in content(truth)}
+    if not weights:
+        return None
+    found = sum(weight for stem, weight in weights.items() if stem in held or stem[:PREFIX] in prefixes)
+    return found / sum(weights.values())

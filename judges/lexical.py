@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from copy import copy
 from datetime import date, timedelta
 
 from judges.base import Judge
@@ -17,8 +18,11 @@ from judges.content import (
     negated,
     numbers,
     polarity,
+    recall,
     words,
 )
+from judges.lexical_nuggets import grade_nuggets
+from judges.nuggets import NUGGET_PROTOCOLS, NuggetProtocol
 from llms.offline import TimeExpression, find_times
 from vocabulary import Answer, Gold, Question, TimeSpan, Verdict, has_unspaced
 
@@ -39,12 +43,6 @@ ENOUGH, BRIEF_ENOUGH = 0.2, 0.35
 
 LIST_ENOUGH, BRIEF_LIST_ENOUGH, ITEM_ENOUGH = 1 / 3, 1 / 2, 1 / 2
 """The share of a list's items that an answer must hold, and of an item's content for it to be held."""
-
-ASKED_WEIGHT = 0.3
-"""What a word of the ground truth counts for that the question holds already; 1 for the others."""
-
-PREFIX = 6
-"""Stems that agree in this many first letters are taken for one word, as "creative" and "creation" are."""
 
 TIMES_READ = 3
 """How many times of an answer are compared: who lists dates until one fits has not answered."""
@@ -90,9 +88,19 @@ class LexicalJudge(Judge):
 
     name = "lexical"
     protocol = "lexical-v2"
+    _nuggets: NuggetProtocol | None = None
+
+    def for_protocol(self, protocol: str) -> LexicalJudge:
+        """The same judge; by the rubric of a question where the protocol grades nuggets."""
+        found = next((one for one in NUGGET_PROTOCOLS if protocol in (one.name, one.id)), None)
+        sibling = copy(self)
+        vars(sibling).update(_nuggets=found, protocol=f"lexical-{found.id}" if found else LexicalJudge.protocol)
+        return sibling
 
     def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict:
         """Grade `answer`; the explanation has the figures that decided."""
+        if self._nuggets is not None:
+            return grade_nuggets(self._nuggets, question, gold, answer)
         hypothesis = answer.hypothesis.strip()
         if not hypothesis:
             return Verdict(label="wrong", explanation="The answer is empty.")
@@ -216,27 +224,16 @@ def _units(text: str) -> set[str]:
 def _compare_content(question: str, truth: str, said: str) -> tuple[bool, str]:
     """The share of the truth's words that the answer holds; what follows a semicolon in it only explains."""
     truth = truth.split(";")[0]
-    held = _recall(question, truth, said)
+    held = recall(question, truth, said)
     if held is None:
         same = words(truth) == words(said)
         return same, f"The answer {'repeats' if same else 'does not repeat'} the ground truth {truth.strip()!r}."
     if contradict(truth, first_sentence(said)):
         return False, "One of the ground truth and the answer denies what the other says."
     brief = len(set(content(said)) - set(content(question))) <= BRIEF
-    items = [share for share in (_recall(question, item, said) for item in _COMMA.split(truth)) if share is not None]
+    items = [share for share in (recall(question, item, said) for item in _COMMA.split(truth)) if share is not None]
     if len(items) > 1:
         found, enough = sum(share >= ITEM_ENOUGH for share in items), BRIEF_LIST_ENOUGH if brief else LIST_ENOUGH
         return found / len(items) >= enough, f"The answer holds {found} of {len(items)} items of the ground truth."
     enough = BRIEF_ENOUGH if brief else ENOUGH
     return held >= enough, f"The answer holds {held:.0%} of the ground truth's content; {enough:.0%} is enough."
-
-
-def _recall(question: str, truth: str, said: str) -> float | None:
-    """The weighted share, 0 to 1, of the words of `truth` that `said` holds; None if no word of it carries meaning."""
-    asked, held = set(content(question)), set(content(said))
-    prefixes = {stem[:PREFIX] for stem in held if len(stem) >= PREFIX}
-    weights = {stem: ASKED_WEIGHT if stem in asked else 1.0 for stem in content(truth)}
-    if not weights:
-        return None
-    found = sum(weight for stem, weight in weights.items() if stem in held or stem[:PREFIX] in prefixes)
-    return found / sum(weights.values())

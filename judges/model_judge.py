@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from judges.base import Judge
+from judges.event_order import event_order
+from judges.nuggets import NuggetGrade, NuggetProtocol, OrderReply, lines_of
 from judges.protocols import Grade, find_protocol
 from llms.clients import BatchedChat, ChatMessage, ChatModel, Completion, ModelOptions, open_chat, resolve
 from vocabulary import Answer, ConfigurationError, Gold, JudgeError, ModelError, Question, ReplyError, Usage, Verdict
@@ -20,10 +27,17 @@ MAX_TOKENS = 2_048
 UNDECIDED = "by benchmark"
 """The protocol of a judge whose benchmark is not known yet."""
 
+R = TypeVar("R", bound=BaseModel)
+S = TypeVar("S")
+
 _REMINDER = """
 
 Your last reply to this could not be read as a verdict. Reply with the JSON object alone: "reasoning" in one sentence, \
 then "verdict"."""
+
+_OTHER_REMINDER = """
+
+Your last reply to this could not be read. Reply with the JSON object alone, with the fields that were described."""
 
 
 class ModelJudge(Judge):
@@ -79,14 +93,22 @@ class ModelJudge(Judge):
         vars(sibling).update(_client=_Client(chat.for_repeat(repeat)))
         return sibling
 
+    def calls_for(self, gold: Gold) -> int:
+        """One, or as many as there are nuggets and the order of events beside them."""
+        return self._protocol.calls_for(gold) if isinstance(self._protocol, NuggetProtocol) else 1
+
     async def evaluate(self, question: Question, gold: Gold, answer: Answer) -> Verdict:
         """Grade `answer`; an empty one is wrong without anybody being asked."""
         if self._protocol is None:
             raise ConfigurationError(f"judge {self.name!r} has no rules yet: it judges by for_protocol(NAME).")
         if not answer.hypothesis.strip():
+            if isinstance(self._protocol, NuggetProtocol):
+                return self._protocol.of_nothing(gold, Usage(calls=0))
             return Verdict(label="wrong", explanation="The answer is empty.", usage=Usage(calls=0))
+        if isinstance(self._protocol, NuggetProtocol):
+            return await self._grade_nuggets(self._protocol, question, gold, answer)
         messages = self._protocol.messages(question, gold, answer)
-        grade, completion, spent = await self._grade(messages)
+        grade, completion, spent = await self._grade(messages, Grade)
         return Verdict(
             label=grade.label(gold),
             explanation=grade.reasoning.strip() or "The judge gave no reason.",
@@ -102,21 +124,48 @@ class ModelJudge(Judge):
         """Close the client, for all siblings."""
         await self._client.close()
 
-    async def _grade(self, messages: Sequence[ChatMessage]) -> tuple[Grade, Completion[Grade], Usage]:
+    async def _grade_nuggets(self, protocol: NuggetProtocol, question: Question, gold: Gold, answer: Answer) -> Verdict:
+        """A call for each nugget, and one for the order of events where the protocol grades it."""
+        replies = await self._every(
+            [partial(self._grade, protocol.messages(question, nugget, answer), NuggetGrade)
+             for nugget in protocol.nuggets(gold)]
+        )  # fmt: skip
+        used = sum((spent + completion.usage for _grade, completion, spent in replies), Usage(calls=0))
+        order = None
+        if protocol.grades_order(gold):
+            told, completion, spent = await self._grade(protocol.order_messages(gold, answer), OrderReply)
+            used += spent + completion.usage
+            lines = lines_of(answer)
+            event_of = {one.line: one.event - 1 for one in reversed(told.told) if 0 < one.event <= len(gold.rubric)}
+            order = event_order([(line, event_of.get(n)) for n, line in enumerate(lines, start=1)], len(gold.rubric))
+        return protocol.verdict(
+            gold, [grade.nugget for grade, *_ in replies], order, usage=used, model=replies[0][1].model
+        )
+
+    async def _every(self, calls: Sequence[Callable[[], Awaitable[S]]]) -> list[S]:
+        """What `calls` give: one after another, for limits count questions; together where they wait for batches."""
+        if not self.unhurried:
+            return [await call() for call in calls]
+        ended = await gather(*(call() for call in calls), return_exceptions=True)  # else others would go on, unwatched
+        if failed := next((one for one in ended if isinstance(one, BaseException)), None):
+            raise failed
+        return [one for one in ended if not isinstance(one, BaseException)]
+
+    async def _grade(self, messages: Sequence[ChatMessage], reply: type[R]) -> tuple[R, Completion[R], Usage]:
         """A grade, the reply that it stands in, and what was used up before."""
         try:
             try:
-                return *await self._ask(messages), Usage(calls=0)
+                return *await self._ask(messages, reply), Usage(calls=0)
             except ReplyError as unreadable:
-                return *await self._ask(_reminded(messages)), _spent(unreadable)
+                return *await self._ask(_reminded(messages, reply), reply), _spent(unreadable)
         except ReplyError as error:
             raise JudgeError(f"judge {self.name}: neither of two replies can be read as a verdict: {error}") from error
         except ModelError as error:
             message = f"judge {self.name}: {error}"
             raise JudgeError(message, transient=error.transient, retry_after=error.retry_after) from error
 
-    async def _ask(self, messages: Sequence[ChatMessage]) -> tuple[Grade, Completion[Grade]]:
-        completion = await self._client.chat.complete(messages, max_tokens=MAX_TOKENS, reply=self.reply)
+    async def _ask(self, messages: Sequence[ChatMessage], reply: type[R]) -> tuple[R, Completion[R]]:
+        completion = await self._client.chat.complete(messages, max_tokens=MAX_TOKENS, reply=reply)
         if completion.parsed is None:
             raise ReplyError(f"no object in the reply {completion.text!r:.200}")
         return completion.parsed, completion
@@ -135,10 +184,11 @@ class _Client:
             await self.chat.close()
 
 
-def _reminded(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+def _reminded(messages: Sequence[ChatMessage], reply: type[BaseModel]) -> list[ChatMessage]:
     """The same with a reminder of the form: at temperature 0 the same alone would give the same reply."""
     *before, last = messages
-    return [*before, last.model_copy(update={"content": last.content + _REMINDER})]
+    reminder = _REMINDER if reply is Grade else _OTHER_REMINDER
+    return [*before, last.model_copy(update={"content": last.content + reminder})]
 
 
 def _spent(unreadable: ReplyError) -> Usage:

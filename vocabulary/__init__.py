@@ -25,7 +25,7 @@ from vocabulary.errors import (
     UnknownNameError,
 )
 from vocabulary.names import file_name_of
-from vocabulary.outcome import PHASES, Answer, Phase, SearchResult, Verdict, VerdictLabel, Vote
+from vocabulary.outcome import PHASES, Answer, Nugget, Phase, SearchResult, Verdict, VerdictLabel, Vote
 from vocabulary.places import default_runs_dir, runs_dir_option, usual_runs_dir
 from vocabulary.question import Case, EvidenceSource, Gold, Question
 from vocabulary.scripts import UNSPACED, has_unspaced
@@ -70,6 +70,7 @@ __all__ = [
     "MemoryBenchError",
     "Message",
     "ModelError",
+    "Nugget",
     "OneLineParser",
     "Phase",
     "Precision",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import FiniteFloat, JsonValue
+from pydantic import Field, FiniteFloat, JsonValue
 
 from vocabulary.text import Text
 from vocabulary.usage import Usage
@@ -46,6 +46,13 @@ class Answer(Word):
     context_tokens: int | None = None
 
 
+class Nugget(Word):
+    """How far an answer meets a nugget of the question's rubric (`Gold.rubric`): 0, 0.5 or 1, and why."""
+
+    score: float = Field(ge=0, le=1, multiple_of=0.5)
+    reason: Text = ""
+
+
 class Vote(Word):
     """One of several gradings of an answer: the judge's name as it was asked for, and which of its repeats it is."""
 
@@ -55,13 +62,16 @@ class Vote(Word):
     explanation: Text
     usage: Usage | None = None
     model: Text | None = None
+    nuggets: tuple[Nugget, ...] = ()
+    order: FiniteFloat | None = None
 
 
 class Verdict(Word):
     """How a judge graded an answer, and why in a sentence.
 
     `model` is what the server calls the judge's model, None without one. Where several judges or repeats voted, `votes`
-    has them all, and the label is that of the majority.
+    has them all, and the label is that of the majority. `nuggets` are the grades of the rubric, in its order, and
+    `order` says how well the order of events was kept (0 to 1), where the protocol grades these.
     """
 
     label: VerdictLabel
@@ -69,6 +79,8 @@ class Verdict(Word):
     usage: Usage | None = None
     model: Text | None = None
     votes: tuple[Vote, ...] = ()
+    nuggets: tuple[Nugget, ...] = ()
+    order: FiniteFloat | None = None
 
     @property
     def correct(self) -> bool:

@@ -42,7 +42,8 @@ class Gold(Word):
     a benchmark names no evidence that exists, and the question is then left out of retrieval metrics.
     `evidence_sources` is the evidence as it was published. `category` is the data set's own label. `trap` is a wrong
     answer that the question tempts into. `groups` are further divisions that reports break results down by, such as
-    ``context-30``; a question may be in several.
+    ``context-30``; a question may be in several. `rubric` holds the nuggets that a data set grades by, each a statement
+    about a good answer; empty where it grades by the ground truth.
     """
 
     question_type: str
@@ -54,6 +55,7 @@ class Gold(Word):
     category: int | str | None = None
     trap: Text | None = None
     groups: tuple[str, ...] = ()
+    rubric: tuple[Text, ...] = ()
 
 
 class Case(Word):

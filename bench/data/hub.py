@@ -1,4 +1,4 @@
-"""Files that the Hugging Face hub lists: which there are, and which of them a selection needs."""
+"""Files that the Hugging Face hub or GitHub lists: which there are, and which of them a selection needs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from bench.data.github import github_files
 from bench.data.manifests import HUB, Listing, ListingPart, RemoteFile, human_size
 from bench.data.transfer import Say, remote_errors, retried
 from vocabulary import ConfigurationError, DataError, UnknownNameError, Word
@@ -36,6 +37,10 @@ def select(listing: Listing, part: ListingPart, selection: Selection, say: Say) 
     """
     if selection.context_size and not part.by_context_size:
         raise ConfigurationError(f"{part.name} has no context sizes: leave --context-size out.")
+    if listing.host == "github":
+        if selection.category or selection.evidence:
+            raise ConfigurationError(f"{part.name} has no categories: leave --category and --evidence out.")
+        return github_files(listing, part, say)
     from huggingface_hub import HfFileSystem  # slow to import, and only a download needs it
 
     hub = HfFileSystem()
@@ -56,7 +61,7 @@ def _listed(hub: HfFileSystem, listing: Listing, part: ListingPart, say: Say) ->
     with remote_errors(f"{HUB}{root}"):
         entries = retried(hub.find)(f"{root}/{part.path}", detail=True)
     assert isinstance(entries, dict), "with details it is no list; only its type does not say so"
-    pattern = re.compile(rf"{re.escape(part.path)}/[^/.][^/]*/\d+_[^/]+/[^/.][^/]*\.json")
+    pattern = re.compile(rf"{re.escape(part.path)}/(?:{part.pattern})")
     files = [
         RemoteFile(
             path=f"{listing.folder}/{path}",

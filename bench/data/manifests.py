@@ -12,7 +12,7 @@ import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -65,25 +65,30 @@ class ManifestFile(RemoteFile):
 class ListingPart(Word):
     """The files of a listing below `path`, asked for by `name`: about so many `files` with so many `bytes` in all.
 
-    `by_context_size` says that each of them is about haystacks of one size, which its last bytes tell.
+    Those count whose path below `path` matches the regular expression `pattern`. `by_context_size` says that each of
+    them is about haystacks of one size, which its last bytes tell. `sha256` is what `BenchmarkInfo` has of these files,
+    where that is known: data are then known to be the published ones however they came here.
     """
 
     name: str = Field(min_length=1)
     path: InnerPath
     files: int = Field(gt=0)
     bytes: int = Field(gt=0)
+    pattern: str = r"[^/.][^/]*/\d+_[^/]+/[^/.][^/]*\.json"
     by_context_size: bool = False
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
 
 
 class Listing(Word):
-    """Files too many to be named one by one: the Hugging Face hub lists those of the data set `repository`.
+    """Files too many to be named one by one: `host` lists those of the data set or git repository `repository`.
 
-    Files land in `folder` of the data folder, under the paths that they have on the hub at `revision`, a commit.
+    Files land in `folder` of the data folder, under the paths that they have there at `revision`, a commit.
     """
 
     repository: str = Field(pattern=r"^[^/\s]+/[^/\s@]+$")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
     folder: InnerPath
+    host: Literal["huggingface", "github"] = "huggingface"
     parts: tuple[ListingPart, ...] = Field(min_length=1)
 
 

@@ -6,11 +6,12 @@ Beside the place of ``x.json`` lies ``.x.json.part`` until then.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO  # Any: parsed JSON
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -104,6 +105,11 @@ def _content(url: str) -> bytes:
     import httpx2
 
     return httpx2.get(url, follow_redirects=True, timeout=_SILENCE_LIMIT_SECONDS).raise_for_status().content
+
+
+def remote_json(url: str) -> Any:  # any: parsed JSON
+    """What the address answers, as JSON; raises what `remote_errors` turns into a `DataError`."""
+    return json.loads(_content(url))
 
 
 @contextmanager

@@ -179,4 +179,6 @@ def _vote_of(voter: Voter, verdict: Verdict | None) -> Vote | None:
         explanation=verdict.explanation,
         usage=verdict.usage,
         model=verdict.model,
+        nuggets=verdict.nuggets,
+        order=verdict.order,
     )

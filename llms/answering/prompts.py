@@ -153,12 +153,29 @@ Answer the question from the statements alone, whatever you know yourself.
 - Give the name, place or word that is asked for, as the statement has it, and nothing else.
 - If the statements do not lead to an answer, say that the information is not available."""
 
+_BEAM = f"""\
+You are an assistant who has talked with this user before. {_RECORDS} "User" is the person who asks now; "Assistant" \
+is you.
+
+Reply to the user with the help of the records.
+- Be as long as the request needs and no longer: a fact in a sentence; a list with a line for each item, in the order \
+and of the length that was requested; a summary in a few paragraphs.
+- State facts exactly: names, versions, numbers, dates.
+- Keep to the user's preferences, and to what they have said about how replies should be, where the request falls \
+under it.
+- {_DATES}
+- If a fact changed over time, the latest record holds. If records contradict each other and nothing shows which is \
+right, name both and ask the user which it is.
+- If the records do not hold what is asked about the user or these conversations, say plainly that you do not have it. \
+Never fill the gap with a guess."""
+
 PROMPTS = (
     AnswerPrompt("general", 1, _GENERAL, "Answer briefly.", max_tokens=512),
     AnswerPrompt("locomo", 1, _LOCOMO, "Answer in a few words.", max_tokens=256),
     AnswerPrompt(
         "longmemeval", 1, _LONGMEMEVAL, f"Notes, then a line that begins with {MARKER}", max_tokens=1500, notes=True
     ),
+    AnswerPrompt("beam", 1, _BEAM, "Reply to the user.", max_tokens=1500),
     AnswerPrompt("convomem", 1, _CONVOMEM, "Reply to the user in a short paragraph.", max_tokens=768),
     AnswerPrompt("factconsolidation", 1, _FACTS, "Answer with the name or word alone.", max_tokens=64),
 )

@@ -55,6 +55,7 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
             gate=list(gate_lines(report.gate)) if report.gate else [],
             several={"benchmarks": len({one.benchmark.name for one in report.results}) > 1},
             rows=[(one, role(one.provider.name), recall_at_10(one), _cost(one)) for one in report.results],
+            graded=[(one, name, scores) for one in report.results for name, scores in one.nuggets.items()],
             charts_by_benchmark=charts_of(report.results, questions.search_ms),
             benchmarks=[next(group) for _name, group in groupby(report.results, lambda one: one.benchmark.name)],
             count=len(files.questions),

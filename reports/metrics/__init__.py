@@ -16,6 +16,7 @@ from reports.metrics.figures import (
     JudgeNoise,
     Latency,
     Milliseconds,
+    NuggetScores,
     OfficialAccuracy,
     OfficialRetrieval,
     Outcomes,
@@ -27,7 +28,13 @@ from reports.metrics.figures import (
     StepLatency,
 )
 from reports.metrics.latency import summarise
-from reports.metrics.official_accuracy import OFFICIAL_ACCURACY
+from reports.metrics.official_accuracy import (
+    EVENT_ORDERING,
+    OFFICIAL_ACCURACY,
+    PASSED,
+    NuggetTally,
+    nugget_score,
+)
 from reports.metrics.official_retrieval import OFFICIAL_RETRIEVAL
 from reports.metrics.prompt_counts import PromptCounts
 from reports.metrics.retrieval import (
@@ -53,10 +60,12 @@ from reports.metrics.statistics import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "EVENT_ORDERING",
     "F1",
     "FAILED",
     "OFFICIAL_ACCURACY",
     "OFFICIAL_RETRIEVAL",
+    "PASSED",
     "Accuracy",
     "AnswerMean",
     "Block",
@@ -75,6 +84,8 @@ __all__ = [
     "Latency",
     "Level",
     "Milliseconds",
+    "NuggetScores",
+    "NuggetTally",
     "OfficialAccuracy",
     "OfficialRetrieval",
     "Outcomes",
@@ -98,6 +109,7 @@ __all__ = [
     "hull",
     "interval",
     "judge_noise",
+    "nugget_score",
     "paired_interval",
     "prepare_answer_metrics",
     "ranking_of",

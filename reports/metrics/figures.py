@@ -218,6 +218,18 @@ class OfficialAccuracy(Block):
     """Over the questions that cannot be answered; they also count in their types."""
 
 
+class NuggetScores(Block):
+    """Grades of rubrics, summed up by one way; a question without a verdict counts 0."""
+
+    overall: Score
+    """Mean over all questions."""
+    task_averaged: Score
+    """Mean of the means of the `n` question types that were asked; each counts the same."""
+    passed: Score
+    """Share of questions with a score of at least 0.5."""
+    by_type: dict[str, Score]
+
+
 class Context(Block):
     """How much the answering model was given."""
 

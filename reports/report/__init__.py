@@ -23,6 +23,7 @@ from reports.report.files import (
     write_recorded,
     write_run,
 )
+from reports.report.gate_blocks import Gate
 from reports.report.gates import (
     Against,
     Relative,
@@ -36,7 +37,7 @@ from reports.report.gates import (
     parse_threshold,
 )
 from reports.report.meter import Meter, check_limit, uses_models
-from reports.report.model import Gate, Report, Result, report_schema
+from reports.report.model import Report, Result, report_schema
 from reports.report.prices import Prices, Spending, dollars, question_paid
 
 __all__ = [

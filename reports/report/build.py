@@ -19,6 +19,7 @@ from reports.metrics import (
     Comparison,
     Failure,
     Level,
+    NuggetTally,
     OfficialAccuracy,
     PhaseLatency,
     PromptCounts,
@@ -109,6 +110,7 @@ class _Pair:
         wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if run.until != "ingest" else None
         self.official = wanted(run.top_k) if wanted else None
         self.haystack_tokens: dict[str, int] = {}
+        self.nuggets = NuggetTally()
         self.context = ContextTally(rendered=self.answered and not run.answerer.offline)
         self.ingest_ms, self.indexing_ms = array("d"), array("d")
         self.calls: Counter[str] = Counter()
@@ -117,8 +119,7 @@ class _Pair:
         self.spending = Spending(prices)
         self.prompts = PromptCounts()
         self.failures: list[Failure] = []
-        self.results_seen = 0
-        self.replaced = self.unspaced = 0
+        self.results_seen = self.replaced = self.unspaced = 0
         self.without_origin: dict[Level, int] = dict.fromkeys(LEVELS, 0)
         self.comparable: dict[str, tuple[str, bool, bool | None]] | None = {} if len(run.providers) > 1 else None
 
@@ -141,6 +142,7 @@ class _Pair:
             self.by_group[group].add(one)
         for f1 in self.f1.values():
             f1.add(None if record.answer is None else record.answer.hypothesis, gold)
+        self.nuggets.add(record.verdict, gold)
         if self.official is not None:
             self.official.add(record.results, gold)
         if self.comparable is not None:
@@ -217,6 +219,7 @@ class _Pair:
             official_retrieval=self.official.summary(shown) if self.official else {},
             f1={name: self._f1(mean) for name, mean in self.f1.items()},
             official_accuracy=self._official_accuracy(judged),
+            nuggets=self.nuggets.summary(self._types()),
             context=self.context.summary(),
             latency_ms=latency_ms,
             waited_ms=step_latency(self.all.waited),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from textwrap import wrap
 
 from reports.metrics import Accuracy, Comparison, Estimate, RetrievalLevels
@@ -33,7 +34,8 @@ def result_lines(report: Report, width: int, *, colour: bool = False) -> list[st
     """The table, what explains it, and the comparisons; with `colour` the headings are bold."""
     rows = [row for result in report.results for row in _rows(result)]
     lines = _aligned([HEADINGS, *rows], width, colour=colour)
-    for line in (*_notes(report), *_conformance(report), *_judges(report), *_cached(report), *_costs(report)):
+    about = (_nuggets, _notes, _conformance, _judges, _cached, _costs)
+    for line in chain.from_iterable(one(report) for one in about):
         lines += _folded(line, width)
     several = len({comparison.benchmark for comparison in report.comparisons}) > 1
     compared = [_compared(comparison, several=several) for comparison in report.comparisons]
@@ -128,6 +130,16 @@ def _aligned(rows: Sequence[Sequence[str]], width: int, *, colour: bool) -> list
         cells = [row[:P95] + row[P95 + 1 :] for row in cells]
     styles = ["bold", *("" for _row in rows[1:])] if colour else []
     return grid(cells, width, right=right, flexible=(0, 1), styles=styles)
+
+
+def _nuggets(report: Report) -> Iterator[str]:
+    """Grades of rubrics: in all, and by question type."""
+    for result in report.results:
+        where = f" ({result.provider.name} on {result.benchmark.name})" if len(report.results) > 1 else ""
+        for name, scores in result.nuggets.items():
+            types = ", ".join(f"{kind} {_share(score.value)}" for kind, score in scores.by_type.items())
+            passed = f"{_share(scores.passed.value)} of the questions at 0.5 or more"
+            yield f"{name}{where}: {_share(scores.overall.value)}, {passed}; {types}"
 
 
 def _notes(report: Report) -> Iterator[str]:

@@ -106,9 +106,10 @@ def price_lines(
             price[model] += _priced(prices, model, len(cases), (_PROMPT + low, _PROMPT + high), _ANSWER)
             whole = _PROMPT + _least(size.haystack, config.context_tokens)
             all_read += _priced(prices, model, len(cases), (whole, whole), _ANSWER)
-        for model in judging:
+        own = [judge for judge in participants.judges_for(benchmarks[name].benchmark) if judge.model is not None]
+        for model, judge in zip(judging, own[: len(judging)], strict=True):
             seen = _RUBRIC + _ANSWER[0], _RUBRIC + _ANSWER[1]
-            count = len(cases) * config.judge_repeats
+            count = sum(judge.calls_for(case.gold) for case in cases) * config.judge_repeats
             price[model] += _priced(prices, model, count, seen, _VERDICT, batched=config.judge_batch)
     parts = "; ".join(f"{model.detail} {one}" for model, one in price.items())
     yield f"estimated price: {sum(price.values(), _NOTHING)} ({parts})"

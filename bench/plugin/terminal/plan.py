@@ -8,7 +8,7 @@ from bench.config import BenchmarkConfig
 from bench.pipeline import OpenBenchmark, Participants
 from bench.plugin.terminal.estimate import price_lines
 from reports.store import SelectedQuestion
-from vocabulary import PHASES
+from vocabulary import PHASES, Case
 
 
 def plan_lines(
@@ -31,7 +31,7 @@ def plan_lines(
         else:
             containers, sessions = len(distinct), sum(per_haystack.values())
         searches = len(cases) if "search" in phases else 0
-        calls += _model_calls(len(cases), phases, config, participants)
+        calls += _model_calls(cases, benchmarks[name], phases, config, participants)
         yield (
             f"{provider} on {name}: {_counted(len(cases), 'question')} over {_counted(len(distinct), 'haystack')}, "
             f"{_counted(containers, 'container')}, {_counted(sessions, 'session')} to ingest, {searches} searches"
@@ -58,10 +58,14 @@ def _sampled(asked: int, opened: OpenBenchmark) -> str | None:
     return f"{opened.benchmark.name}: {asked} of {_counted(whole, 'question')}: {', '.join(how)}"
 
 
-def _model_calls(questions: int, phases: Sequence[str], config: BenchmarkConfig, participants: Participants) -> int:
+def _model_calls(
+    cases: Sequence[Case], opened: OpenBenchmark, phases: Sequence[str], config: BenchmarkConfig,
+    participants: Participants,
+) -> int:  # fmt: skip
     answering = "answer" in phases and not participants.answerer.offline
-    judging = sum(judge.model is not None for judge in participants.judges) if "judge" in phases else 0
-    return questions * (answering + judging * config.judge_repeats)
+    judges = participants.judges_for(opened.benchmark) if "judge" in phases else ()
+    judging = sum(judge.calls_for(case.gold) for judge in judges for case in cases)
+    return len(cases) * answering + judging * config.judge_repeats
 
 
 def _counted(number: int, word: str) -> str:

@@ -47,6 +47,8 @@ class ResultLine(Documented, Word):
     category: int | str | None
     """The data set's own label of the type."""
     groups: tuple[str, ...]
+    rubric: tuple[str, ...] = ()
+    """The nuggets that the data set grades by; empty where it grades by the ground truth."""
     evidence_messages: tuple[str, ...]
     evidence_sessions: tuple[str, ...]
     evidence_sources: tuple[EvidenceSource, ...]

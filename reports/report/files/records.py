@@ -104,6 +104,7 @@ class _About:
             answerable=gold.answerable,
             category=gold.category,
             groups=gold.groups,
+            rubric=gold.rubric,
             evidence_messages=gold.evidence_messages,
             evidence_sessions=gold.evidence_sessions,
             evidence_sources=gold.evidence_sources,

@@ -17,8 +17,9 @@ from reports.differences import (
     mark,
     marks_by_question,
 )
+from reports.report.gate_blocks import BaselineRow, GateBaseline
 from reports.report.gates.relative import Relative
-from reports.report.model import BaselineRow, GateBaseline, Result
+from reports.report.model import Result
 from reports.report.tally import context_tokens
 from reports.store import BenchmarkRecord, QuestionRecord
 from vocabulary import ConfigurationError

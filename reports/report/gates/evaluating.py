@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from reports.metrics import Breakdown, RetrievalLevels
+from reports.report.gate_blocks import BaselineRow, Gate, GateRow, Unmeasured
 from reports.report.gates.against import Against
 from reports.report.gates.thresholds import F1_NAMES, TIMES, Threshold
-from reports.report.model import BaselineRow, Gate, GateRow, Result, Unmeasured
+from reports.report.model import Result
 
 ROUNDING = 1e-12
 """A mean of shares may miss its exact value by some last digits; a threshold is not missed for that."""

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from reports.report.build import build_report
+from reports.report.gate_blocks import Gate
 from reports.report.gates.evaluating import evaluate, gate_lines
 from reports.report.gates.thresholds import EVERY_NAME, Scope, check_thresholds, parse_threshold
-from reports.report.model import Gate, Result
+from reports.report.model import Result
 from reports.store.records import QuestionRecord
 from tests.known import LETTERS
 from tests.reports.made_records import (

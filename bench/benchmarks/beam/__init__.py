@@ -1,0 +1,1 @@
+"""BEAM: long chats of a user with an assistant, graded by rubrics (`docs/beam.md`)."""
