@@ -195,11 +195,12 @@ def test_judged_again_by_other_rules_the_report_names_those(suite: Suite, server
 
 
 @pytest.mark.skipif(LOCOMO is None, reason="needs locomo10.json in the folder that MEMORYBENCH_DATA names")
-def test_a_full_run_of_locomo_ends(suite: Suite, server: ModelServer) -> None:
-    server.fault = mischief = Mischief(every=60)
-    ended = run(suite, server, ("openai", "anthropic"), "-k", "locomo", "--in-flight=64", MEMORYBENCH_DATA=str(DATA))
+def test_a_run_of_two_conversations_of_locomo_ends(suite: Suite, server: ModelServer) -> None:
+    server.fault = mischief = Mischief(every=10)
+    chosen = ("-k", "locomo and (conv-26 or conv-30)", "--in-flight=64")
+    ended = run(suite, server, ("openai", "anthropic"), *chosen, MEMORYBENCH_DATA=str(DATA))
     assert "Traceback" not in ended.output
-    check_every_call(suite, server, mischief, 1986)
+    check_every_call(suite, server, mischief, 199 + 105)
 
 
 def test_no_key_is_written_or_printed_whatever_goes_wrong(suite: Suite, server: ModelServer) -> None:
