@@ -21,7 +21,7 @@ from bench.plugin.scheduler.shards import Shards, worker_number
 from bench.plugin.scheduler.shares import groups_file, read_groups
 from net import suspect_calls_of
 from reports.store import QuestionKey
-from vocabulary import MemoryBenchError
+from vocabulary import ConfigurationError, MemoryBenchError
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -113,6 +113,7 @@ class Controller:
             self._check_services()
         try:
             if self._about_benchmarks and not self.config.option.collectonly:
+                self._check_folders(specs)
                 self.session.lead()
             if self.session.config.retry_from:
                 self.session.open().close()
@@ -225,6 +226,16 @@ class Controller:
         dealer = self.config.pluginmanager.get_plugin("dsession")
         if reason and dealer is not None:
             dealer.shouldstop = reason  # xdist's own name; should it change, the run ends all the same
+
+    def _check_folders(self, specs: list[object]) -> None:
+        """Make sure that workers record where this process looks; raises `ConfigurationError`."""
+        elsewhere = any(getattr(spec, "chdir", None) or not getattr(spec, "popen", True) for spec in specs)
+        settings = self.session.config
+        if elsewhere and settings.checkpoint_url is None and not settings.runs_dir.is_absolute():
+            raise ConfigurationError(
+                "--tx: workers in other folders need --checkpoint-url, or an absolute --runs-dir in which all of them "
+                f"work; in {settings.runs_dir} each would make a run of its own, and none would have a report."
+            )
 
     def _check_services(self) -> None:
         """Once, before any worker begins; or before any test is dealt, if only then it is known what this is about."""
