@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
 
 from reports.merge.shards import ShardRun, ordinals_of
 from reports.store import BenchmarkRecord, QuestionKey, RunRecord
@@ -13,10 +14,13 @@ from vocabulary import ConfigurationError
 def check_agreement(shards: Sequence[ShardRun]) -> None:
     """Make sure that `shards`, in the order of their numbers, make one run; raises `ConfigurationError`."""
     first, *others = shards
+    for one, other in pairwise(shards):
+        if (one.id, one.checkpoint.url) == (other.id, other.checkpoint.url):
+            raise ConfigurationError(f"run {one.id} is named twice: name each shard once.")
     for other in others:
-        if other.id == first.id and other.checkpoint.url == first.checkpoint.url:
-            raise ConfigurationError(f"run {first.id} is named twice: name each shard once.")
-        _check_same(first, other)
+        _check_same(first, other, _differences(first, other))
+    for one, other in combinations(shards, 2):  # a benchmark may be in none but these
+        _check_same(one, other, _other_data(one, other))
     _check_numbers(shards)
     _check_questions(shards)
 
@@ -26,8 +30,8 @@ def benchmarks_of(shards: Sequence[ShardRun]) -> list[BenchmarkRecord]:
     return list({one.name: one for shard in shards for one in shard.run.benchmarks}.values())
 
 
-def _check_same(first: ShardRun, other: ShardRun) -> None:
-    for name, mine, theirs in _differences(first, other):
+def _check_same(first: ShardRun, other: ShardRun, differences: Iterator[tuple[str, object, object]]) -> None:
+    for name, mine, theirs in differences:
         raise ConfigurationError(
             f"{name} is {_text(theirs)} in run {other.id} and {_text(mine)} in run {first.id}: shards of one run are "
             "made with the same options and data."
@@ -41,13 +45,6 @@ def _differences(first: ShardRun, other: ShardRun) -> Iterator[tuple[str, object
             yield name, first.parts.get(name), other.parts.get(name)
     if first.run.until != other.run.until:
         yield "--until", first.run.until, other.run.until
-    known = {one.name: one for one in first.run.benchmarks}
-    for one in other.run.benchmarks:
-        same = known.get(one.name, one)
-        for field in BenchmarkRecord.model_fields:
-            mine, theirs = getattr(same, field), getattr(one, field)
-            if mine != theirs:
-                yield f"{one.name}.{field}", mine, theirs
     forms = _forms(first.run)
     for asked, form in _forms(other.run).items():
         if forms.get(asked, form) != form:
@@ -58,6 +55,17 @@ def _differences(first: ShardRun, other: ShardRun) -> Iterator[tuple[str, object
         yield "the number of selected questions", first.shard.selected, other.shard.selected
     if first.shard.selection != other.shard.selection:
         yield "the hash of the selection", first.shard.selection, other.shard.selection
+
+
+def _other_data(first: ShardRun, other: ShardRun) -> Iterator[tuple[str, object, object]]:
+    """What differs in the benchmarks of both."""
+    known = {one.name: one for one in first.run.benchmarks}
+    for one in other.run.benchmarks:
+        same = known.get(one.name, one)
+        for field in BenchmarkRecord.model_fields:
+            mine, theirs = getattr(same, field), getattr(one, field)
+            if mine != theirs:
+                yield f"{one.name}.{field}", mine, theirs
 
 
 def _forms(run: RunRecord) -> dict[str, object]:

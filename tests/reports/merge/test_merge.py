@@ -92,7 +92,7 @@ def test_the_commands_about_runs_work_on_it(
 
     assert "h0-syn-q0001" in printed("show-failures", "merged", "--limit", "3")
     assert str(merged) in printed("html", "merged")
-    assert "no difference shown" in printed("compare", "whole/bm25", "merged/bm25")
+    assert "no verdict changed" in printed("compare", "whole/bm25", "merged/bm25")
     bundle = tmp_path / "merged.zip"
     printed("bundle", "merged", "--output", str(bundle))
     assert main(["verify", str(bundle)]) == 0

@@ -143,6 +143,19 @@ def test_a_shard_that_was_changed(
     assert said.startswith(line)
 
 
+def test_other_data_of_a_benchmark_that_the_first_shard_has_not(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("s1", "s8"):
+        shutil.copytree(made / name, tmp_path / name)
+    sql("update runs set benchmarks = '[]'")(tmp_path / "s1")
+    sql("""update runs set benchmarks = replace(benchmarks, '"sha256": "', '"sha256": "f')""")(tmp_path / "s8")
+    said = refused(made, capsys, str(tmp_path / "s1"), *OTHERS[:-1], str(tmp_path / "s8"))
+    assert said.startswith('many.sha256 is "f')
+    assert "in run s8 and " in said
+    assert "in run s2: shards of one run" in said
+
+
 def test_two_runs_of_one_shard(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(made / "s1", tmp_path / "s1")
     said = refused(made, capsys, str(tmp_path / "s1"), *SHARDS)
