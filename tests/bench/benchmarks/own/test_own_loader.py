@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import Benchmark, BenchmarkOptions
 from bench.__main__ import main
 from bench.benchmarks.own import Mine
+from bench.pipeline import find_benchmarks
 from tests.bench.benchmarks.own import team_data
 from vocabulary import Case, ConfigurationError, DataError, DataMissingError
 
@@ -172,3 +174,52 @@ def test_the_catalogue_lists_and_describes_own_data(
     taken = team_data.as_jsonl(tmp_path, "locomo")
     assert main(["check", str(taken)]) == 2
     assert "its name 'locomo' is that of a benchmark" in capsys.readouterr().err
+
+
+def test_locomo_in_this_format_is_the_same_benchmark(tmp_path: Path, data_folder: Path) -> None:
+    options = BenchmarkOptions(data=str(data_folder))
+    (kind,) = find_benchmarks("locomo", options)
+    published = kind(options)
+    path = team_data.write_lines(tmp_path / "copied.jsonl", in_own_format(published))
+    (own,) = load(path)
+    assert len(own.cases()) == 1986
+    places = {
+        haystack: {
+            message.id: (number, index)
+            for number, session in enumerate(published.haystack(haystack).sessions(), start=1)
+            for index, message in enumerate(session.messages, start=1)
+        }
+        for haystack in {case.haystack for case in published.cases()}
+    }
+    for ours, theirs in zip(own.cases(), published.cases(), strict=True):
+        expected = [places[theirs.haystack][name] for name in theirs.gold.evidence_messages]
+        assert [(int(name[1:5]), int(name[6:])) for name in ours.gold.evidence_messages] == expected
+        assert (ours.cluster, ours.gold.ground_truth) == (theirs.cluster, theirs.gold.ground_truth)
+    first = own.cases()[0].haystack
+    ours_said = [one.text for session in own.haystack(first).sessions() for one in session.messages]
+    assert len(ours_said) == len(places[published.cases()[0].haystack])
+
+
+def in_own_format(published: Benchmark) -> Iterator[dict[str, Any]]:
+    cases: dict[str, list[Case]] = {}
+    for case in published.cases():
+        cases.setdefault(case.haystack, []).append(case)
+    for haystack, asked in cases.items():
+        sessions = [
+            {
+                "date": session.date and session.date.isoformat(),
+                "messages": [{"id": one.id, "speaker": one.speaker, "text": one.text} for one in session.messages],
+            }
+            for session in published.haystack(haystack).sessions()
+        ]
+        questions = [
+            {
+                "question": case.question.text,
+                "ground_truth": case.gold.ground_truth,
+                "answerable": case.gold.answerable,
+                "type": case.gold.question_type,
+                "evidence": case.gold.evidence_messages,
+            }
+            for case in asked
+        ]
+        yield {"id": asked[0].cluster, "sessions": sessions, "questions": questions}
