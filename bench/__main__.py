@@ -84,6 +84,15 @@ def _argument_parser() -> argparse.ArgumentParser:
     shared.add_argument("folder", metavar="DIR", type=Path)
     shared.add_argument("--older-than", metavar="DAYS", type=float, default=0.0, help="clear what was not used so long")
     _add_own_data(commands)
+    publish = commands.add_parser("import", help="make a run of answers that others published, to judge them here")
+    publish.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    publish.add_argument("--run-id", metavar="ID", help="name of the run (default: by the time)")
+    publish.add_argument("--benchmark", metavar="NAME", help="what they answer, where the file leaves it open")
+    publish.add_argument("--name", metavar="NAME", help="whose answers they are, as published:NAME")
+    publish.add_argument("--all-wrong", action="store_true", help="each answer is wrong on purpose")
+    publish.add_argument(
+        "--runs-dir", metavar="DIR", type=Path, default=usual_runs_dir(), help="where runs are (default: %(default)s)"
+    )
     fetch = commands.add_parser("download", help="get a benchmark's data and check it")
     fetch.add_argument("name", metavar="NAME")
     fetch.add_argument("--to", metavar="DIR", type=Path, help="put it here instead of datasets/")
@@ -203,6 +212,9 @@ def _show_or_clear(chosen: argparse.Namespace) -> None:
         else:
             declared = {name: find_provider(name) for name in declared_names("providers")}
             _print(table(cli.provider_rows({**known_classes(Provider, "providers"), **declared})))
+    elif chosen.command == "import":
+        fields = {name: getattr(chosen, name) for name in cli.ImportRequest._fields}
+        cli.import_answers(cli.ImportRequest(**fields), _options(), partial(print, flush=True))
     elif chosen.command == "cache":
         _print(cli.cache_lines(chosen.action, chosen.folder, chosen.older_than))
     else:

@@ -55,6 +55,9 @@ class BenchmarkConfig(BaseModel):
     strict: bool = Field(
         default=False, description="a prompt of which a model's server reads only a part is an error, no warning"
     )
+    answers: str | None = Field(
+        default=None, description="judge the recorded answers of this run, such as an import: nothing else is called"
+    )
     judge: tuple[str, ...] = Field(default=("lexical",), min_length=1, description="what grades the answers")
     judge_protocol: str | None = Field(
         default=None, description="the rules of a model that judges, in place of those of the benchmark"

@@ -88,15 +88,11 @@ def run_benchmark(
     arguments = ", ".join([*map(repr, benchmarks), "config"])
     session = RunSession(config, f"run_benchmark({arguments})")
     check_budget(session)
+    config = session.config
     kinds = [kind for name in benchmarks for kind in find_benchmarks(name, config.benchmark_options)]
-    opened = [OpenBenchmark.of(kind, config) for kind in kinds]
+    opened = [OpenBenchmark.of(kind, config, session.recorded) for kind in kinds]
     # the same order as under pytest: benchmark by benchmark, provider by provider
-    selected = [
-        SelectedQuestion(provider, case)
-        for benchmark in opened
-        for provider in dict.fromkeys(config.provider)
-        for case in benchmark.cases
-    ]
+    selected = [question for benchmark in opened for question in benchmark.questions(config.provider)]
     selected = list(session.take_shard(selected))
     session.gating.check([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
     ids = {one.benchmark.name: [case.id for case in one.cases] for one in opened}

@@ -37,6 +37,7 @@ PUBLISHED = {
 }
 
 COMPUTED = {
+    "docs/published-answers.md": ("mem0 platform", "full context", "Cognee", "Zep, 7", "wrong on purpose"),
     "README.md": ("`none`", "`bm25`", "`full-context`", "`oracle`"),
     "docs/longmemeval.md": ("`longmemeval_official`", "`longmemeval_session_corpus`"),
     "docs/metrics.md": (*(one.name for one in ACCURACIES), *(one.name for one in PAIRS)),

@@ -22,6 +22,7 @@ from vocabulary.errors import (
     RecordError,
     ReplyError,
     StalledError,
+    UnansweredError,
     UnknownNameError,
 )
 from vocabulary.names import file_name_of
@@ -87,6 +88,7 @@ __all__ = [
     "Text",
     "TimeSpan",
     "Tunable",
+    "UnansweredError",
     "UnknownNameError",
     "Usage",
     "Verdict",

@@ -10,6 +10,7 @@
     └── InfrastructureError     a step could not be done: counted as an error, never as a verdict
         ├── HaystackError       the sessions to ingest could not be read
         ├── RecordError         what the checkpoint holds of a step cannot be read
+        ├── UnansweredError     there is no recorded answer to judge, or it belongs to no question
         ├── ProviderError       the memory system under test failed
         │   └── IndexingTimeoutError   it did not become ready in time
         ├── ModelError          a language model failed
@@ -91,6 +92,10 @@ class HaystackError(InfrastructureError):
 
 class RecordError(InfrastructureError):
     """What the checkpoint holds of a step cannot be read."""
+
+
+class UnansweredError(InfrastructureError):
+    """There is no recorded answer to judge, or it belongs to no question of the benchmark."""
 
 
 class ProviderError(InfrastructureError):

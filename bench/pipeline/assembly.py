@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from bench.base import Benchmark
 from bench.cache import CachedStore, fingerprint_of, identity_of, ingest_identity
 from bench.pipeline.border import verdict_in
+from bench.pipeline.imported import JudgingPipeline
 from bench.pipeline.panel import Voter
 from bench.pipeline.participants import judge_record
 from bench.pipeline.pipeline import Answering, Pipeline
@@ -91,6 +92,8 @@ class Assembly:
         if part.config.until == "judge":
             for judge in dict.fromkeys(voter.judge for voter in voters):
                 await judge.open()
+        if recorded := part.participants.recorded:
+            return JudgingPipeline(recorded, part, benchmark, client, answering, voters)
         return Pipeline(part, benchmark, client, answering, voters, store)
 
     def _form(self, role: Role) -> JsonValue:

@@ -69,7 +69,15 @@ class Gating:
         """
         f1 = [f"f1.{benchmark.official_answer}" for benchmark in benchmarks]
         scope = Scope.of(golds, f1, self.config.until, self.config.top_k)
-        check_thresholds([*self.thresholds, *(rule.threshold for rule in self.rules)], scope)
+        held = [*self.thresholds, *(rule.threshold for rule in self.rules)]
+        check_thresholds(held, scope)
+        for one in held:
+            measured = one.metric.startswith(("accuracy", "f1.")) or one.metric.endswith("judge_ms")
+            if self.config.answers and not measured:
+                raise ConfigurationError(
+                    f"{one.name} has no value with --answers {self.config.answers}: the answers are recorded, and only "
+                    "judging is measured. Leave one of the two out."
+                )
 
     def check_baseline(
         self, opened: Sequence[OpenBenchmark], questions: Mapping[str, list[str]], participants: Participants
@@ -81,7 +89,7 @@ class Gating:
         if self.against is not None:
             records = [record_of(one.benchmark, one.selection.sample, participants) for one in opened]
             providers = dict.fromkeys(self.config.provider)
-            check_against(self.against, records, questions, providers, top_k=self.config.top_k)
+            check_against(self.against, records, questions, providers, top_k=participants.top_k(self.config))
 
     def without_run(self, unmeasured: Mapping[str, str]) -> Gate | None:
         """The gate where no question could be asked; None if none is asked for."""

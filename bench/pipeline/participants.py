@@ -14,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 from bench.base import Benchmark, BenchmarkOptions
 from bench.config import SELECTION_FIELDS, BenchmarkConfig, option_name
 from bench.pipeline.provider_options import provider_settings, recorded_settings
+from bench.published import RecordedAnswerer, RecordedAnswers, RecordedProvider
 from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
 from llms import Answerer, open_answerer
 from llms.answering import AnswerOptions, ModelAnswerer
@@ -50,7 +51,8 @@ class Participants:
     """Who takes part in a run, found by name before anything is begun.
 
     `own_prompts` are the providers that are answered for with a prompt of their own. `options` are settings of
-    requests to language models.
+    requests to language models. `recorded` has the answers where they are another run's: then nothing but the judges is
+    called.
     """
 
     providers: dict[str, type[Provider]]
@@ -59,17 +61,20 @@ class Participants:
     judges: tuple[Judge, ...]
     protocol: str | None
     own_prompts: frozenset[str] = frozenset()
+    recorded: RecordedAnswers | None = None
     options: Mapping[Role, ModelOptions] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: BenchmarkConfig, folder: Path | None = None) -> Participants:
+    def of(
+        cls, config: BenchmarkConfig, folder: Path | None = None, recorded: RecordedAnswers | None = None
+    ) -> Participants:
         """Those whom `config` names, the providers with their settings; raises `ConfigurationError`.
 
         `folder` is the run's own, where batches are recorded; nothing is opened in it before the first call.
         """
-        providers = {name: find_provider(name) for name in config.provider}
+        providers = {name: RecordedProvider if recorded else find_provider(name) for name in config.provider}
         options = {role: read_options(config.model_option, role, strict=config.strict) for role in ROLES}
-        answerer = _open_answerer(config, options["answer"])
+        answerer = RecordedAnswerer(recorded.digest) if recorded else _open_answerer(config, options["answer"])
         judges = tuple(open_judge(name, options["judge"]) for name in dict.fromkeys(config.judge))
         _check_options(config, answerer, judges)
         if config.judge_batch:
@@ -83,6 +88,7 @@ class Participants:
             judges,
             config.judge_protocol,
             _own_prompts(providers) if config.answer_prompt == "provider" else frozenset(),
+            recorded,
             options,
         )
 
@@ -109,6 +115,10 @@ class Participants:
             *(LanguageModel("judge", one.name, one.chat.inner, one.reply) for one in judging),
         ]
 
+    def top_k(self, config: BenchmarkConfig) -> int:
+        """How many results the providers are asked for: none where the answers are recorded."""
+        return 0 if self.recorded else config.top_k
+
     def requests(self, until: Phase) -> tuple[RequestsRecord, ...]:
         """What is kept of their requests, as far as it is known."""
         return tuple(
@@ -129,6 +139,8 @@ class Participants:
     @property
     def provider_records(self) -> tuple[ProviderRecord, ...]:
         """What a report says of the providers."""
+        if self.recorded:
+            return self.recorded.providers(self.providers)
         return tuple(
             ProviderRecord(
                 name=name, version=found.version, api=found.api, settings=recorded_settings(self.settings[name])
@@ -142,7 +154,7 @@ class Participants:
         return AnswererRecord(
             name=self.answerer.name,
             version=self.answerer.version,
-            offline=self.answerer.offline,
+            offline=self.answerer.offline and self.recorded is None,
             priced_by=self.answerer.priced_by,
         )
 
@@ -262,8 +274,11 @@ def known_types(options: BenchmarkOptions, wanted: Iterable[str]) -> set[str]:
 
 def record_of(benchmark: Benchmark, sample: SampleRecord, participants: Participants) -> BenchmarkRecord:
     """What the checkpoint keeps of a benchmark, of what was chosen from it, and of how it is answered and judged."""
+    info = benchmark.info.model_dump()
+    if participants.recorded and (answered := participants.recorded.benchmark(benchmark.name)):
+        info["notes"] = answered.notes  # with those about what was imported
     return BenchmarkRecord(
-        **benchmark.info.model_dump(),
+        **info,
         types=benchmark.types,
         official_f1=benchmark.official_answer,
         official_retrieval=benchmark.official_retrieval,
@@ -282,11 +297,12 @@ def parts_of(config: BenchmarkConfig, participants: Participants, version: str) 
     return {
         "suite.version": version,
         "ingest.isolation": config.isolation,
-        "search.top_k": config.top_k,
+        "search.top_k": participants.top_k(config),
         "answer.model": participants.answerer_record.model_dump(mode="json"),
         "answer.prompt": config.answer_prompt,
         "answer.context_tokens": config.context_tokens,
         **{f"answer.{name}": value for name, value in config.abstention.items()},
+        **({"answer.imported": participants.recorded.digest} if participants.recorded else {}),
         "answer.options": participants.depends_on_options("answer"),
         "judge.options": participants.depends_on_options("judge"),
         "judge.judges": [judge_record(judge).model_dump(mode="json") for judge in participants.judges],

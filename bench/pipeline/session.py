@@ -14,11 +14,13 @@ from types import MappingProxyType
 from bench.cache import StepCache, trim_cache
 from bench.config import SELECTION_FIELDS, BenchmarkConfig
 from bench.pipeline.gating import Gating, with_lasting_baseline
+from bench.pipeline.imported import only_judging
 from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
 from bench.pipeline.runner import Runner
 from bench.pipeline.selection import OpenBenchmark, Shard, check_types, describe_selection, shard_of
+from bench.published import RecordedAnswers
 from llms.clients import forget_batches
 from net import settle_calls
 from reports.html import write_html
@@ -77,12 +79,16 @@ class RunSession:
     shard: Shard | None = field(default=None, init=False)
     _lead: Lead | None = field(default=None, init=False)
     _cache: StepCache | None = field(default=None, init=False)
+    recorded: RecordedAnswers | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.second_look_at or self.config.retry_from == "ingest":
             self.config = self.config.model_copy(update={"cache": None})  # all of it is to be done again
         self.run_id = check_run_id(self.run_id or self.config.run_id or new_run_id())
-        self.participants = Participants.of(self.config, self.folder)
+        if self.config.answers:
+            self.recorded = RecordedAnswers(self.config.runs_dir, self.config.answers)
+            self.config = only_judging(self.config, self.recorded, self.run_id)
+        self.participants = Participants.of(self.config, self.folder, self.recorded)
         self.config = with_lasting_baseline(self.config)
         self.gating = Gating(self.config, self.run_id)
         check_types(self.config, known_types(self.config.benchmark_options, self.config.question_type))
@@ -279,12 +285,13 @@ class RunSession:
             git=read_git(ROOT),
             code=self._code(),
             until=self.config.until,
-            top_k=self.config.top_k,
+            top_k=self.participants.top_k(self.config),
             isolation=self.config.isolation,
             selection=self.config.model_dump(mode="json", include=set(SELECTION_FIELDS)),
             sampled=", ".join(filter(None, [describe_selection(self.config), str(shard or "")])) or None,
             shard=shard,
             second_look_at=self.second_look_at,
+            answers_from=self.recorded.run.id if self.recorded else None,
             in_flight=self.config.in_flight,
             workers=self.workers,
             loop_lag_ms_p99=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -42,7 +42,21 @@ class Collecting:
         """Leave out opt-in tests that nothing names, and questions where opt-in tests alone are named."""
         in_bench = collector.path.is_relative_to(BENCH)
         beside = _asks_questions(obj) and in_bench and nothing_else(collector.config)
-        return [] if beside or left_out(collector, obj) else None
+        return [] if beside or self._is_unanswered(obj) or left_out(collector, obj) else None
+
+    def _is_unanswered(self, test: object) -> bool:
+        """Whether the function `test` asks what the recorded answers of ``--answers`` are not about."""
+        if self._state.session.recorded is None or not _asks_questions(test):
+            return False
+        options = self._state.session.config.benchmark_options
+        try:
+            return not any(self._is_answered(kind) for one in _benchmarks_of(test) for kind in one.each(options))
+        except DataError:
+            return False  # a stand-in says what is wrong
+
+    def _is_answered(self, benchmark: type[Benchmark]) -> bool:
+        recorded = self._state.session.recorded
+        return recorded is None or recorded.benchmark(benchmark.name) is not None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make a test of each question of the benchmark that the function is marked with."""
@@ -52,22 +66,23 @@ class Collecting:
         benchmark: type[Benchmark] = mark.kwargs["benchmark"]
         config = self._state.session.config
         try:
-            kinds = benchmark.each(config.benchmark_options)
-            cases = [case for kind in kinds for case in self._open(kind)]
+            opened = [self._open(kind) for kind in benchmark.each(config.benchmark_options) if self._is_answered(kind)]
         except DataError as error:
             missing = isinstance(error, DataMissingError)
             parametrize(metafunc, StandIn(benchmark, str(error), is_missing=missing), config)
         else:
-            providers = tuple(dict.fromkeys(config.provider))
-            metafunc.parametrize("memory", providers, indirect=True, ids=providers)
-            metafunc.parametrize("question", cases, indirect=True, ids=[case.id for case in cases])
+            questions = (question for one in opened for question in one.questions(config.provider))
+            asked = [(question.provider, question.case) for question in questions]
+            ids = [f"{provider}-{case.id}" for provider, case in asked]
+            metafunc.parametrize(("memory", "question"), asked, indirect=True, ids=ids)
 
-    def _open(self, benchmark: type[Benchmark]) -> tuple[Case, ...]:
+    def _open(self, benchmark: type[Benchmark]) -> OpenBenchmark:
         opened = self._state.benchmarks
         if benchmark.name not in opened:
             relax_collections()
-            opened[benchmark.name] = OpenBenchmark.of(benchmark, self._state.session.config)
-        return opened[benchmark.name].cases
+            session = self._state.session
+            opened[benchmark.name] = OpenBenchmark.of(benchmark, session.config, session.recorded)
+        return opened[benchmark.name]
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Let ``-k`` match a question's type and groups, its benchmark and the name of its haystack."""
@@ -180,8 +195,13 @@ class Collecting:
 
 def _asks_questions(test: object) -> bool:
     """Whether the function `test` stands for the questions of a benchmark."""
+    return any(True for _ in _benchmarks_of(test))
+
+
+def _benchmarks_of(test: object) -> Iterator[type[Benchmark]]:
+    """The benchmarks whose questions the function `test` stands for."""
     marks = getattr(test, "pytestmark", None)
-    return isinstance(marks, list) and any(mark.name == MARK for mark in marks)
+    return (mark.kwargs["benchmark"] for mark in marks if mark.name == MARK) if isinstance(marks, list) else iter(())
 
 
 def _unusable(items: list[pytest.Item]) -> str | None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from reports.html.questions import Questions
 from reports.html.words import NOTHING, headline, recall_at_10, role, sentences, warnings
 from reports.report import Draft, QuestionFiles, Report, Result, dollars, gate_lines, read_report
+from reports.show import published_lines
 from vocabulary import CheckpointError
 
 PAGE = "report.html"
@@ -52,6 +53,7 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
             headline=headline(report),
             sentences=list(sentences(report)),
             warnings=warnings(report),
+            published=list(published_lines(report)),
             gate=list(gate_lines(report.gate)) if report.gate else [],
             several={"benchmarks": len({one.benchmark.name for one in report.results}) > 1},
             rows=[(one, role(one.provider.name), recall_at_10(one), _cost(one)) for one in report.results],

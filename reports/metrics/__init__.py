@@ -1,6 +1,6 @@
 """The published figures and how they are computed: statistics, retrieval, answers, latency, agreement."""
 
-from reports.metrics.agreement import cohen, cohen_kappa, fleiss, judge_noise
+from reports.metrics.agreement import cohen, cohen_interval, cohen_kappa, fleiss, judge_noise
 from reports.metrics.answers import AnswerMean, prepare_answer_metrics, substring_exact_match
 from reports.metrics.cost_figures import Calls, Cost, PhaseCost, Tokens
 from reports.metrics.documented import Documented
@@ -102,6 +102,7 @@ __all__ = [
     "StepLatency",
     "Tokens",
     "cohen",
+    "cohen_interval",
     "cohen_kappa",
     "compare",
     "estimate_whole",

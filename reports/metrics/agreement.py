@@ -7,6 +7,7 @@ Counts are whole numbers and the arithmetic is exact, so the order of the questi
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
@@ -14,6 +15,7 @@ from statistics import stdev
 from typing import TypeVar
 
 from reports.metrics.figures import JudgeNoise
+from reports.metrics.statistics import student_quantile
 from vocabulary import Word
 
 Label = TypeVar("Label", bound=Hashable)
@@ -57,6 +59,28 @@ def cohen(pairs: Mapping[tuple[Label, Label], int]) -> Kappa:
     agreed = Fraction(sum(count for (one, other), count in pairs.items() if one == other), n)
     chance = Fraction(sum(first[label] * second[label] for label in first), n * n)
     return _kappa(agreed, chance, n)
+
+
+def cohen_interval(clusters: Sequence[Mapping[tuple[Label, Label], int]]) -> tuple[float, float] | None:
+    """The 95 % interval of `cohen`'s kappa, from the pairs of labels in each cluster; None where it is not defined.
+
+    By the delete-one jackknife over clusters with Student's t (Efron & Tibshirani 1993, *An Introduction to the
+    Bootstrap*, chapter 11); over items where there is one cluster, and then it covers only that one.
+    """
+    pairs: Counter[tuple[Label, Label]] = Counter()
+    for cluster in clusters:
+        pairs.update(cluster)
+    parts = [(Counter(cluster), 1) for cluster in clusters]
+    if len(parts) == 1:
+        parts = [(Counter({pair: 1}), count) for pair, count in pairs.items()]
+    value, groups = cohen(pairs).value, sum(times for _, times in parts)
+    left = [(cohen(pairs - part).value, times) for part, times in parts]
+    if value is None or groups < 2 or any(one is None for one, _ in left):
+        return None
+    mean = math.fsum((one or 0.0) * times for one, times in left) / groups
+    spread = math.fsum(((one or 0.0) - mean) ** 2 * times for one, times in left)
+    half = student_quantile(groups - 1) * math.sqrt(spread * (groups - 1) / groups)
+    return max(-1.0, value - half), min(1.0, value + half)
 
 
 def fleiss(patterns: Mapping[tuple[Label, ...], int]) -> Kappa:

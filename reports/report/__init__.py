@@ -39,6 +39,7 @@ from reports.report.gates import (
 from reports.report.meter import Meter, check_limit, uses_models
 from reports.report.model import Report, Result, report_schema
 from reports.report.prices import Prices, Spending, dollars, question_paid
+from reports.report.published import AgainstPublished, PublishedGrades
 
 __all__ = [
     "GROUPS",
@@ -46,6 +47,7 @@ __all__ = [
     "Accepted",
     "AcceptedShare",
     "Against",
+    "AgainstPublished",
     "CheckVerdict",
     "Checked",
     "Draft",
@@ -53,6 +55,7 @@ __all__ = [
     "JudgeAudit",
     "Meter",
     "Prices",
+    "PublishedGrades",
     "QuestionFiles",
     "QuestionScores",
     "Relative",

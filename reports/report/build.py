@@ -40,15 +40,10 @@ from reports.report.model import (
     RunSettings,
 )
 from reports.report.prices import Prices, Spending, question_paid, tokens
+from reports.report.published import PublishedTally, made_here
 from reports.report.sampled import sample_of
 from reports.report.tally import LEVELS, ContextTally, Digest, Tally, digest, is_replaced, step_latency
-from reports.store import (
-    BenchmarkRecord,
-    ContainerRecord,
-    ProviderRecord,
-    QuestionRecord,
-    RunRecord,
-)
+from reports.store import BenchmarkRecord, ContainerRecord, ProviderRecord, QuestionRecord, RunRecord
 from vocabulary import PHASES, CheckpointError, Phase, Usage, has_unspaced
 
 GROUPS = ("answerable", "unanswerable")
@@ -100,15 +95,18 @@ class _Pair:
 
     def __init__(self, run: RunRecord, provider: ProviderRecord, benchmark: BenchmarkRecord, prices: Prices) -> None:
         self.run, self.provider, self.benchmark = run, provider, benchmark
-        self.all = Tally(run.top_k)
+        self.recorded = run.answers_from is not None
+        searched, top_k = run.until != "ingest" and not self.recorded, max(1, run.top_k)
+        self.all = Tally(top_k)
         self.judging = JudgingTally(benchmark.judges or (run.judge,))
-        self.by_type, self.by_group = (defaultdict[str, Tally](lambda: Tally(run.top_k)) for _ in range(2))
+        self.published = PublishedTally(run, provider, benchmark)
+        self.by_type, self.by_group = (defaultdict[str, Tally](lambda: Tally(top_k)) for _ in range(2))
         self.answered = run.until in ("answer", "judge")
         own = (benchmark.official_f1,) if benchmark.official_f1 else ()
         named = (*own, *benchmark.paper_metrics) if self.answered else ()
         self.f1 = {name: AnswerMean(name) for name in named}
-        wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if run.until != "ingest" else None
-        self.official = wanted(run.top_k) if wanted else None
+        wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if searched else None
+        self.official = wanted(top_k) if wanted else None
         self.haystack_tokens: dict[str, int] = {}
         self.nuggets = NuggetTally()
         self.context = ContextTally(rendered=self.answered and not run.answerer.offline)
@@ -134,9 +132,11 @@ class _Pair:
         self.calls["retries"] += sum(max(attempts - 1, 0) for attempts in container.attempts)
 
     def add_question(self, record: QuestionRecord) -> None:
+        record = made_here(record) if self.recorded else record
         one, gold = digest(record), record.case.gold
         self.all.add(one)
         self.judging.add(record)
+        self.published.add(record, self.judging.shown().name)
         self.by_type[gold.question_type].add(one)
         for group in dict.fromkeys((GROUPS[not gold.answerable], *gold.groups)):
             self.by_group[group].add(one)
@@ -164,7 +164,7 @@ class _Pair:
         if record.answer is not None:
             self.prompts.add(f"answering model {self.run.answerer.name}", record.answer.usage)
         judges = self.benchmark.judges or (self.run.judge,)
-        self.spending.add(question_paid(self.run.answerer, judges, record))
+        self.spending.add(question_paid(None if self.recorded else self.run.answerer, judges, record))
         if record.votes:
             for recorded in record.votes:
                 self.prompts.add(f"judge {recorded.vote.judge}", recorded.vote.usage)
@@ -191,7 +191,7 @@ class _Pair:
 
     def levels(self) -> set[Level]:
         """At which levels retrieval can be measured."""
-        if self.run.until == "ingest":
+        if self.run.until == "ingest" or self.recorded:
             return set()
         return {level for level in LEVELS if not self.results_seen or self.without_origin[level] < self.results_seen}
 
@@ -211,6 +211,7 @@ class _Pair:
             judge=AuditedJudge(**dict(self.judging.shown())),
             judges=self.judging.judges(judged),
             agreement=self.judging.agreement(),
+            published=self.published.summary(self._types()),
             questions=questions,
             accuracy=self.all.accuracy() if judged else None,
             by_type={name: self.by_type[name].breakdown(shown, judged) for name in self._types()},
@@ -249,10 +250,7 @@ class _Pair:
 
     def _sample(self) -> Sample | None:
         counts = {name: tally.clusters for name, tally in self.by_type.items()}
-        judged, second_look_at = self.run.until == "judge", self.run.second_look_at
-        return sample_of(
-            self.benchmark.sample, counts, judged=judged, second_look_at=second_look_at, shard=self.run.shard
-        )
+        return sample_of(self.benchmark.sample, counts, self.run)
 
     def _benchmark(self, sample: Sample | None) -> BenchmarkBlock:
         shown = {name: getattr(self.benchmark, name) for name in BenchmarkBlock.model_fields}

@@ -120,7 +120,12 @@ def _about_the_run(run: RunRecord, questions: Questions) -> Iterator[str]:
 
 
 def _about_models(run: RunRecord, benchmark: BenchmarkRecord) -> Iterator[str]:
-    if run.answerer.offline and run.until in ("answer", "judge"):
+    if run.answers_from is not None:
+        yield (
+            f"the answers are those of run {run.answers_from}: memory system and answering model were not called here, "
+            "so there is no retrieval, latency or cost of theirs"
+        )
+    elif run.answerer.offline and run.until in ("answer", "judge"):
         yield f"the answers are those of {run.answerer.name}, no language model: they do not compare with a model's"
     if benchmark.own_prompts and len(run.providers) > 1:
         own = ", ".join(benchmark.own_prompts)

@@ -34,6 +34,7 @@ from reports.report.audits import Audits, JudgeAudit
 from reports.report.conformance import Conformance
 from reports.report.gate_blocks import Gate
 from reports.report.judging import Agreement, JudgeResult
+from reports.report.published import PublishedGrades
 from reports.store import Git, JudgeRecord, ProviderRecord, RequestsRecord, ShardRecord, Versions
 from vocabulary import Phase
 
@@ -58,6 +59,7 @@ class RunSettings(Block):
     """Which part of the selection this run asked; null where it asked all of it."""
     second_look_at: str | None
     """The finished run whose wrong questions were asked again here."""
+    answers_from: str | None = None
     in_flight: int
     """Calls under way at once, over all workers."""
     workers: int
@@ -144,6 +146,8 @@ class Result(Block):
     """Each judge for itself."""
     agreement: Agreement | None
     """Null with one judge."""
+    published: PublishedGrades | None = None
+    """The publisher's own grades; null where answers were not imported, or come without grades."""
     questions: Questions
     accuracy: Accuracy | None
     """Null where `until` came before judge."""
@@ -219,11 +223,8 @@ class Report(Block):
 
 def report_schema() -> str:
     """The JSON Schema of report.json as text, ending in a newline: what ``docs/report.schema.json`` must hold."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Report.model_json_schema(mode="serialization"),
-    }
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    made = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Report.model_json_schema(mode="serialization")
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 CLOCK_KEYS = frozenset(

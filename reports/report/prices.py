@@ -218,10 +218,15 @@ def verdict_paid(judges: Iterable[JudgeRecord], verdict: Verdict) -> Iterator[Pa
         yield Paid("judge", judge.model or judge.name, verdict.model, judge.priced_by, verdict.usage)
 
 
-def question_paid(answerer: AnswererRecord, judges: Sequence[JudgeRecord], record: QuestionRecord) -> Iterator[Paid]:
-    """The calls behind a question's answer and verdict, without those that another run has paid for."""
+def question_paid(
+    answerer: AnswererRecord | None, judges: Sequence[JudgeRecord], record: QuestionRecord
+) -> Iterator[Paid]:
+    """The calls behind a question's answer and verdict, without those that another run has paid for.
+
+    `answerer` is None where answers were made elsewhere.
+    """
     cached = record.cached
-    if record.answer is not None and "answer" not in cached:
+    if answerer is not None and record.answer is not None and "answer" not in cached:
         yield from answer_paid(answerer, record.answer)
     if record.votes:
         yield from votes_paid(judges, (recorded.vote for recorded in record.votes if recorded.attempts))

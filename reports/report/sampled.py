@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from reports.metrics import Counts, Estimate, Sample, estimate_whole
-from reports.store import SampleRecord, ShardRecord
+from reports.store import RunRecord, SampleRecord
 
 BY_HAND = "chosen by pytest's own options, such as -k"
+RECORDED = "those with a recorded answer, or chosen by pytest's own options"
 
 
-def sample_of(
-    record: SampleRecord | None,
-    counts: Counts,
-    *,
-    judged: bool,
-    second_look_at: str | None,
-    shard: ShardRecord | None = None,
-) -> Sample | None:
+def sample_of(record: SampleRecord | None, counts: Counts, run: RunRecord) -> Sample | None:
     """The block about a sample; None where the whole benchmark was asked, or where nothing is known of the choice.
 
-    `counts` are of the questions that the run is about, those of an unfinished run among them.
+    `counts` are of the questions that `run` is about, those of an unfinished run among them.
     """
+    shard, second_look_at = run.shard, run.second_look_at
     if record is None:
         return None
     selected = sum(n for clusters in counts.values() for _correct, n in clusters.values())
@@ -33,9 +28,9 @@ def sample_of(
     elif shard is not None:
         description.append(str(shard))
     elif by_hand:
-        description.append(BY_HAND)
+        description.append(BY_HAND if run.answers_from is None else RECORDED)
     estimate, reason = None, None
-    if not judged:
+    if run.until != "judge":
         reason = "nothing was judged"
     elif shard is not None:
         reason = "a shard is no random sample; merge the shards"

@@ -2,6 +2,7 @@
 
 from reports.show.grid import grid
 from reports.show.listing import Overview, Wanted, clock, failed_questions, failures, overview, run_state
+from reports.show.published import published_lines
 from reports.show.story import example_row, full_story, one_line, short_story
 from reports.show.summary import closing_table, result_lines, warning_lines
 
@@ -17,6 +18,7 @@ __all__ = [
     "grid",
     "one_line",
     "overview",
+    "published_lines",
     "result_lines",
     "run_state",
     "short_story",

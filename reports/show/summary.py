@@ -10,6 +10,7 @@ from textwrap import wrap
 from reports.metrics import Accuracy, Comparison, Estimate, RetrievalLevels
 from reports.report import GROUPS, Report, Result, dollars
 from reports.show.grid import grid
+from reports.show.published import published_lines
 from vocabulary import PHASES
 
 WIDTH = 100
@@ -34,7 +35,7 @@ def result_lines(report: Report, width: int, *, colour: bool = False) -> list[st
     """The table, what explains it, and the comparisons; with `colour` the headings are bold."""
     rows = [row for result in report.results for row in _rows(result)]
     lines = _aligned([HEADINGS, *rows], width, colour=colour)
-    about = (_nuggets, _notes, _conformance, _judges, _cached, _costs)
+    about = (_nuggets, _notes, _conformance, _judges, published_lines, _cached, _costs)
     for line in chain.from_iterable(one(report) for one in about):
         lines += _folded(line, width)
     several = len({comparison.benchmark for comparison in report.comparisons}) > 1
@@ -149,7 +150,7 @@ def _notes(report: Report) -> Iterator[str]:
         yield "sample: accuracy estimated for the whole, each question type weighed as it is there"
     if any(len(result.by_group.keys() - set(GROUPS)) > MOST_GROUPS for result in report.results):
         yield "results by group, such as context-30, stand in report.json under by_group"
-    if report.results and report.run.settings.until != "ingest" and report.run.settings.top_k < 10:
+    if report.results and report.run.settings.until != "ingest" and 0 < report.run.settings.top_k < 10:
         yield f"recall@10 was not measured: {report.run.settings.top_k} results were asked for"
     if not report.results:
         yield "no question was selected"

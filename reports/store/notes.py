@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import JsonValue
+from sqlalchemy.engine import Engine
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
 from reports.store.records import Note
 from reports.store.selected import QuestionKey
+from reports.store.writer import Put
 
-NoteKind = Literal["returned", "unranked", "blocked"]
+NoteKind = Literal["returned", "unranked", "blocked", "published"]
 """`returned`: how many results a search gave beyond top_k; `unranked`: the same, of a provider that does not rank;
-`blocked`: for how many seconds a call of the service (in the place of the provider) kept the event loop."""
+`blocked`: for how many seconds a call of the service (in the place of the provider) kept the event loop; `published`:
+the share of its publisher's judgements that accept an imported answer."""
 
 
 _request_forms = sa.Table(
@@ -31,14 +35,21 @@ _request_forms = sa.Table(
 
 def save_note(checkpoint: Checkpoint, kind: NoteKind, key: QuestionKey, value: float) -> None:
     """Note `value`; the largest stands. It is written before all steps that are saved after it."""
-    insert = tables.upsert(checkpoint.engine, tables.notes)
     values = {"run_id": checkpoint.run_id, "kind": kind, **key._asdict(), "value": value, "invocation": ""}
+    checkpoint.writer.submit(Put(_keeping_the_largest(checkpoint.engine), values))
+
+
+@lru_cache(maxsize=8)  # making a statement costs more than executing it
+def _keeping_the_largest(engine: Engine) -> sa.Executable:
+    insert = tables.upsert(engine, tables.notes).values(
+        {column.name: sa.bindparam(column.name) for column in tables.notes.c}
+    )
     columns = tables.notes.c
     larger = sa.case((columns.value < insert.excluded.value, insert.excluded.value), else_=columns.value)
-    statement = insert.values(values).on_conflict_do_update(
+    statement: sa.Executable = insert.on_conflict_do_update(
         index_elements=list(tables.notes.primary_key), set_={"value": larger}
     )
-    checkpoint.writer.submit(lambda connection: connection.execute(statement))
+    return statement
 
 
 def read_notes(checkpoint: Checkpoint) -> tuple[Note, ...]:

@@ -273,6 +273,7 @@ class RunRecord(Word):
     last phase that was asked for. `second_look_at` names the finished run whose wrong questions are asked again here.
     `in_flight` is the total over all workers; `loop_lag_ms_p99` the worst worker's event-loop lag,
     None where every call was timed in a thread and not on the loop. `outages` are in the order of their beginning.
+    `answers_from` names the run that holds the answers where they were not made here: an import, which names itself.
     `finished` is None until every selected question has come to its end. `requests` has one record for each language
     model, `notes` are those of `reports.store.notes`.
     `code` names the commits of the suite and of providers from elsewhere; `code_changes` is what differed when the run
@@ -295,6 +296,7 @@ class RunRecord(Word):
     sampled: str | None
     shard: ShardRecord | None = None
     second_look_at: str | None
+    answers_from: str | None = None
     in_flight: int
     workers: int
     loop_lag_ms_p99: float | None

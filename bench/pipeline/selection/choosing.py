@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
@@ -11,7 +11,8 @@ from typing import TypeVar
 from bench.base import Benchmark
 from bench.config import BenchmarkConfig
 from bench.pipeline.selection.parts import part_of
-from reports.store import SampleRecord
+from bench.published import RecordedAnswers
+from reports.store import SampleRecord, SelectedQuestion
 from vocabulary import Case, UnknownNameError
 
 Stratum = TypeVar("Stratum", str, bool)
@@ -27,16 +28,38 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class OpenBenchmark:
-    """A benchmark that was opened for a run, and what the run asks of it."""
+    """A benchmark that was opened for a run, and what the run asks of it.
+
+    `answered` has the provider and id of each question that there is a recorded answer to, None where the run answers.
+    """
 
     benchmark: Benchmark
     selection: Selection
+    answered: frozenset[tuple[str, str]] | None = None
 
     @classmethod
-    def of(cls, benchmark: type[Benchmark], config: BenchmarkConfig) -> OpenBenchmark:
-        """Open `benchmark` and choose by `config`. Raises `DataError` where the data are missing or damaged."""
+    def of(
+        cls, benchmark: type[Benchmark], config: BenchmarkConfig, recorded: RecordedAnswers | None = None
+    ) -> OpenBenchmark:
+        """Open `benchmark` and choose by `config`, among those with a `recorded` answer if these are given.
+
+        Raises `DataError` where the data are missing or damaged, `CheckpointError` where they are not those that the
+        answers belong to.
+        """
         opened = benchmark(config.benchmark_options)
-        return cls(opened, select(opened.cases(), config, opened.types))
+        if recorded is None:
+            return cls(opened, select(opened.cases(), config, opened.types))
+        recorded.check(opened.name, opened.info.sha256)
+        chosen = {key: case for key, case in recorded.cases(opened.name).items() if key[0] in config.provider}
+        cases = {case.id: case for case in chosen.values()}
+        return cls(opened, select([*cases.values()], config, opened.types), frozenset(chosen))
+
+    def questions(self, providers: Iterable[str]) -> Iterator[SelectedQuestion]:
+        """The cases that are asked, of each provider."""
+        for provider in dict.fromkeys(providers):
+            for case in self.cases:
+                if self.answered is None or (provider, case.id) in self.answered:
+                    yield SelectedQuestion(provider, case)
 
     @property
     def cases(self) -> tuple[Case, ...]:

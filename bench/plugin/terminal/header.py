@@ -15,18 +15,22 @@ _ROLES = {"none": "none finds nothing (the floor)", "oracle": "oracle finds all 
 
 def header_lines(config: BenchmarkConfig, participants: Participants, resumption: str | None) -> Iterator[str]:
     """Providers, models and judges, and what their figures may be compared with."""
+    answering = [f"answering model {config.answering_model}"]
+    searching = [f"top-k {config.top_k}"]
+    if config.answers:
+        answering, searching = [f"answers of run {config.answers}, judged only"], []
     parts = [
         f"memorybench: {'provider' if len(config.provider) == 1 else 'providers'} {', '.join(config.provider)}",
-        f"answering model {config.answering_model}",
+        *answering,
         judges_line(config.judge, participants.judges, config.judge_repeats),
-        f"top-k {config.top_k}",
+        *searching,
         f"{config.in_flight} in flight",
         *([f"shard {config.shard}"] if config.shard else []),
     ]
     yield from folded(" · ".join(parts))
     if roles := [role for name, role in _ROLES.items() if name in config.provider]:
         yield from folded(f"  measured: {_MEASURED}; {', '.join(roles)}")
-    answers = participants.answerer.offline and config.until in ("answer", "judge")
+    answers = participants.answerer_record.offline and config.until in ("answer", "judge")
     judges = config.until == "judge" and any(judge.model is None for judge in participants.judges)
     offline = [*(["answers"] if answers else []), *(["judges"] if judges else [])]
     if offline:

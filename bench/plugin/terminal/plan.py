@@ -24,6 +24,10 @@ def plan_lines(
         cases = [
             question.case for question in selected if (question.provider, question.case.benchmark) == (provider, name)
         ]
+        calls += _model_calls(cases, benchmarks[name], phases, config, participants)
+        if config.answers:
+            yield f"{provider} on {name}: {_counted(len(cases), 'answer')} of run {config.answers} to judge"
+            continue
         distinct = dict.fromkeys(case.haystack for case in cases)
         per_haystack = {haystack: benchmarks[name].benchmark.haystack(haystack).session_count for haystack in distinct}
         if config.isolation == "question":
@@ -31,7 +35,6 @@ def plan_lines(
         else:
             containers, sessions = len(distinct), sum(per_haystack.values())
         searches = len(cases) if "search" in phases else 0
-        calls += _model_calls(cases, benchmarks[name], phases, config, participants)
         yield (
             f"{provider} on {name}: {_counted(len(cases), 'question')} over {_counted(len(distinct), 'haystack')}, "
             f"{_counted(containers, 'container')}, {_counted(sessions, 'session')} to ingest, {searches} searches"
