@@ -79,6 +79,7 @@ class Gathering:
         self._haystacks: dict[str, _Haystack] = {}
         self._asked: list[_Asked] = []
         self._names: set[str] = set()
+        self._incomplete: set[str] = set()  # haystacks with a fault: what refers to their sessions cannot be checked
         for number, file in enumerate(files):
             self._read(number, file)
         self.cases = tuple(self._cases())
@@ -121,6 +122,7 @@ class Gathering:
     def _add_haystack(self, number: int, file: Path, record: Record) -> None:
         written = self._parse(OwnHaystack, file, record)
         if written is None:
+            self._incomplete.add(str(record.value.get("id", file.stem)))
             return
         by_file = file.suffix.lower() == ".json" and file.stem not in self._haystacks
         name = written.id or (file.stem if by_file else f"h{len(self._haystacks) + 1:03d}")
@@ -139,7 +141,9 @@ class Gathering:
 
     def _add_session(self, number: int, file: Path, record: Record) -> None:
         session = self._parse(OwnSession, file, record)
-        if session is not None:
+        if session is None:
+            self._incomplete.add(str(record.value.get("haystack", file.stem)))
+        else:
             name = session.haystack or file.stem
             haystack = self._haystacks.setdefault(name, _Haystack(name))
             haystack.places.append(Place(number, record.spot))
@@ -180,6 +184,8 @@ class Gathering:
             return next(iter(self._haystacks.values()))
         if name in self._haystacks:
             return self._haystacks[name]
+        if name in self._incomplete:
+            return None
         known = ", ".join(list(self._haystacks)[:8]) + (", …" if len(self._haystacks) > 8 else "")
         if name is None:
             self._fault(asked, "haystack", f"is missing; the data set has {known or 'no sessions'}")
@@ -230,7 +236,7 @@ class Gathering:
     def _source(self, asked: _Asked, index: int, haystack: _Haystack) -> EvidenceSource:
         written = asked.question.evidence[index]
         found = haystack.ids.find(written)
-        if found is None:
+        if found is None and haystack.name not in self._incomplete:
             message = f"{written!r} is no message or session of {haystack.name}"
             self._fault(asked, f"evidence[{index}]", message)
         return EvidenceSource(source=written, ids=(found,) if found else ())

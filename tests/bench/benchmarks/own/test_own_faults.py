@@ -171,6 +171,21 @@ def test_faults_in_other_kinds_of_files_have_their_lines(tmp_path: Path, capsys:
     assert f"{folder / 'wide.csv'}:2: line: has 1 more cells than the first line" in shown
 
 
+def test_a_fault_in_a_session_gives_no_faults_in_the_questions_about_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = team_data.as_csv(tmp_path)
+    sessions = team_data.sessions_of(team_data.haystacks())
+    sessions[0]["date"] = "yesterday"
+    for session in sessions[3:6]:
+        session["messages"] = []
+    team_data.write_lines(path.with_suffix(".jsonl"), sessions)
+    assert main(["check", str(path)]) == 1
+    *faults, summary = capsys.readouterr().out.splitlines()
+    assert [text.split(": ")[1] for text in faults] == ["date", "messages", "messages", "messages"]
+    assert summary.startswith("4 faults")
+
+
 def test_parquet_faults_have_their_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
     folder = team_data.as_hub_folder(tmp_path / "hub")
