@@ -61,7 +61,7 @@ def test_samples_plans_gates_and_resuming_hold_for_own_data(suite: Suite) -> Non
     assert "clustered by haystack (3 clusters" in result["accuracy"]["method"]
     assert set(result["by_type"]) == {"fact", "update", "unknown"}
     held = suite.run(
-        *own, "--question-type=fact", "--baseline=first", "--no-worse=accuracy", "--fail-under=recall@10=0.8", "-n2"
+        *own, "--question-type=fact", "--baseline=first", "--no-worse=accuracy", "--fail-under=recall@10=0.8"
     )
     assert held.status == 0, held.output
     path.write_text(path.read_text(encoding="utf-8").replace("Lisbon", "Madrid"), encoding="utf-8")
