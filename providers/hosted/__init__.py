@@ -1,5 +1,5 @@
 """Memory systems that are services: each adapter speaks its vendor's REST interface."""
 
-from providers.hosted.readiness import until_ready
+from providers.readiness import until_ready
 
 __all__ = ["until_ready"]

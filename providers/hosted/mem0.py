@@ -29,7 +29,7 @@ from providers.hosted.mem0_wire import (
     part_id,
     unix_time,
 )
-from providers.hosted.readiness import until_ready
+from providers.readiness import until_ready
 from vocabulary import Message, ProviderError, Question, SearchResult, Session
 
 _MOST_RESULTS = 1000

@@ -15,7 +15,6 @@ from pydantic_settings import SettingsConfigDict
 
 from net import Query, Service
 from providers.base import Capabilities, Limits, Provider
-from providers.hosted.readiness import until_ready
 from providers.hosted.settings import HostedSettings
 from providers.hosted.supermemory_wire import (
     DATE,
@@ -32,6 +31,7 @@ from providers.hosted.supermemory_wire import (
     namespace_of,
     utc,
 )
+from providers.readiness import until_ready
 from vocabulary import ConfigurationError, ProviderError, Question, SearchOnly, SearchResult, Session
 
 _PAGE = 100

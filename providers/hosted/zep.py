@@ -15,7 +15,6 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from net import R, Service
 from providers.base import Capabilities, Limits, Provider, ProviderSettings
-from providers.hosted.readiness import until_ready
 from providers.hosted.settings import HostedSettings
 from providers.hosted.zep_ids import Source, ZepIds
 from providers.hosted.zep_results import as_result, merged, sources
@@ -33,6 +32,7 @@ from providers.hosted.zep_wire import (
     messages_to_send,
     source_of,
 )
+from providers.readiness import until_ready
 from vocabulary import ConfigurationError, ProviderError, Question, SearchOnly, SearchResult, Session
 
 _LARGEST_PAGE = 50

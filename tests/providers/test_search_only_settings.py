@@ -58,7 +58,7 @@ HOSTED: dict[str, tuple[type[VendorServer], dict[str, object]]] = {
         },
     ),
 }  # fmt: skip
-ENGINES = ("mem0-local", "graphiti")
+ENGINES = ("mem0-local", "graphiti", "hindsight")
 
 
 def test_every_such_setting_is_tried_here() -> None:
@@ -134,16 +134,13 @@ def _without_ids(path: str) -> str:
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_engine_reads_it_in_its_search_alone(name: str) -> None:
     found = find_provider(name)
-    (setting,) = searched_settings(found.Settings)
     tree = ast.parse(inspect.getsource(inspect.getmodule(found) or found))
-    inside = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef) and node.name == "search"]
-    reads = {
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == setting and _of_settings(node)
-    }
-    assert reads
-    assert reads <= {node for function in inside for node in ast.walk(function)}
+    searches = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef) and node.name == "search"]
+    inside = {node for function in searches for node in ast.walk(function)}
+    read = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _of_settings(node)]
+    settings = set(searched_settings(found.Settings))
+    assert {node.attr for node in read} >= settings
+    assert {node for node in read if node.attr in settings} <= inside
 
 
 def _of_settings(node: ast.Attribute) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from importlib.util import find_spec
 
 import pytest
 
+from providers.engines.environments import engine_folder
+from providers.engines.hindsight import HindsightSettings, variables
+from providers.engines.hindsight_server import HindsightServer
 from tests.bench.plugin.suite import Ended, Suite
+from tests.providers.engines.engine_environments import need
 from tests.providers.engines.extraction_server import serving
 from tests.providers.engines.graph_extraction import graph, memories
+from tests.providers.engines.hindsight_facts import facts
 from tests.providers.hosted.vendors.mem0_server import Mem0Server
 from tests.providers.hosted.vendors.supermemory_server import SupermemoryServer
 from tests.providers.hosted.vendors.vendor_server import VendorServer, serving_vendor
@@ -53,3 +59,25 @@ def test_an_engine(suite: Suite, name: str) -> None:
         suite.seconds = 400
         ended = suite.run(*KIT, f"--provider={name}", *given, **keys)
     check(suite, name, ended, declared=1)
+
+
+def test_hindsight_on_a_server_that_all_checks_share(suite: Suite) -> None:
+    need("hindsight")
+    suite.seconds = 600
+    with serving(reply=facts) as models:
+        options = {
+            "llm": "m",
+            "llm_url": models.url,
+            "embedder": "e",
+            "embedder_url": models.url,
+            "observations": False,
+        }
+        shared = suite.folder / "server"
+        holder = HindsightServer(shared, variables(HindsightSettings.model_validate(options)))
+        asyncio.run(holder.url())
+        given = [f"--provider-option={option}={value}" for option, value in {**options, "server": shared}.items()]
+        ended = suite.run(
+            *KIT, "--provider=hindsight", *given, MEMORYBENCH_ENGINES=str(engine_folder("hindsight").parent)
+        )
+        asyncio.run(holder.close())
+    check(suite, "hindsight", ended, declared=1)

@@ -1,7 +1,8 @@
-"""Memory engines in this process, on parts of real conversations, with several workers: nothing lost, nothing twice."""
+"""Memory engines on parts of real conversations, with several workers: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -12,13 +13,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bench.base import BenchmarkOptions
 from bench.benchmarks.locomo import LoCoMo
+from providers.engines.environments import engine_folder
+from providers.engines.hindsight import HindsightSettings, variables
+from providers.engines.hindsight_server import HindsightServer
 from tests.bench.plugin.suite import Suite, kill_group, wait
+from tests.providers.engines.engine_environments import need
 from tests.providers.engines.extraction_server import ExtractionServer, serving
 from tests.providers.engines.graph_extraction import graph
+from tests.providers.engines.hindsight_facts import facts
 
 CONVERSATIONS = ("conv-26", "conv-30", "conv-49")
 SESSIONS = 2
@@ -46,11 +53,32 @@ def graphiti_episodes(folder: Path) -> Counter[str]:
         return Counter(str(row[0]).strip() for row in rows.get_all())
 
 
-ENGINES: dict[str, tuple[str, int, Callable[[Path], Counter[str]]]] = {
+def hindsight_facts(provider: Path, models: ExtractionServer) -> dict[str, Counter[str]]:
+    """What its banks hold, read by Hindsight itself."""
+    settings = HindsightSettings.model_validate(options("hindsight", models))
+    server = HindsightServer(provider / "server", variables(settings))
+    url = asyncio.run(server.url())
+    with httpx.Client(base_url=f"{url}/v1/default", timeout=60) as client:
+        held = {}
+        for bank in client.get("/banks").json()["banks"]:
+            wanted = {"limit": "10000", "type": "world"}
+            page = client.get(f"/banks/{bank['bank_id']}/memories/list", params=wanted).json()
+            assert len(page["items"]) == page["total"]
+            held[bank["bank_id"]] = Counter(str(item["text"]).strip() for item in page["items"])
+    asyncio.run(server.close())
+    return held
+
+
+ENGINES: dict[str, tuple[str | None, int, Callable[[Path], Counter[str]] | None]] = {
     "mem0-local": ("mem0", 3, mem0_memories),
     "graphiti": ("graphiti_core", 60, graphiti_episodes),
+    "hindsight": (None, 4, None),
 }
-"""Of each the package, the requests to its model after which it is killed, and what reads its stores."""
+"""Of each the package, the requests to its model after which it is killed, and what reads a container's folder.
+
+None where it has an environment of its own, and where all containers are in one place.
+"""
+REPLIES = {"graphiti": graph, "hindsight": facts}
 
 
 @pytest.fixture
@@ -80,32 +108,43 @@ def shortened(sample: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(params=sorted(ENGINES))
 def engine(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
-    if find_spec(ENGINES[name][0]) is None:
+    package, _requests, _read = ENGINES[name]
+    if package is None:
+        need(name)
+    elif find_spec(package) is None:
         pytest.skip(f"the extra {name} is not installed")
     return name
 
 
 @pytest.fixture
 def server(engine: str) -> Iterator[ExtractionServer]:
-    with serving(**({"reply": graph} if engine == "graphiti" else {})) as server:
+    with serving(**({"reply": REPLIES[engine]} if engine in REPLIES else {})) as server:
         yield server
 
 
+def options(engine: str, server: ExtractionServer) -> dict[str, str]:
+    given = {"llm": "m", "llm_url": server.url, "embedder": "e", "embedder_url": server.url, "embedding_dims": "256"}
+    return given | ({"items": "message", "observations": "false"} if engine == "hindsight" else {})
+
+
 def command(engine: str, server: ExtractionServer) -> tuple[str, ...]:
-    options = {"llm": "m", "llm_url": server.url, "embedder": "e", "embedder_url": server.url, "embedding_dims": "256"}
     return (
         *("bench", f"--provider={engine}", "-n2", "-k", "locomo"),
-        *(f"--provider-option={name}={value}" for name, value in options.items()),
+        *(f"--provider-option={name}={value}" for name, value in options(engine, server).items()),
     )
 
 
-def stored(suite: Suite, engine: str) -> dict[str, Counter[str]]:
+def stored(suite: Suite, engine: str, server: ExtractionServer) -> dict[str, Counter[str]]:
     """What each container's store holds, by its conversation."""
     (run_id,) = suite.run_ids
     _package, _requests, read = ENGINES[engine]
-    stores = suite.runs / run_id / "providers" / engine / "stores"
-    folders = [folder for folder in stores.iterdir() if not folder.name.startswith(".")]
-    return {next(name for name in CONVERSATIONS if folder.name.startswith(name)): read(folder) for folder in folders}
+    provider = suite.runs / run_id / "providers" / engine
+    if read is None:
+        held = hindsight_facts(provider, server)
+    else:
+        folders = [folder for folder in (provider / "stores").iterdir() if not folder.name.startswith(".")]
+        held = {folder.name: read(folder) for folder in folders}
+    return {next(name for name in CONVERSATIONS if container.startswith(name)): one for container, one in held.items()}
 
 
 def said(locomo: LoCoMo) -> dict[str, Counter[str]]:
@@ -119,10 +158,10 @@ def said(locomo: LoCoMo) -> dict[str, Counter[str]]:
     return whole
 
 
-def check(suite: Suite, engine: str, locomo: LoCoMo) -> None:
+def check(suite: Suite, engine: str, server: ExtractionServer, locomo: LoCoMo) -> None:
     (result,) = suite.report()["results"]
     assert result["questions"]["judged"] == result["questions"]["selected"] > 0
-    kept, expected = stored(suite, engine), said(locomo)
+    kept, expected = stored(suite, engine, server), said(locomo)
     assert kept.keys() == expected.keys()
     for name, pieces in expected.items():
         assert kept[name].keys() == pieces.keys(), "nothing is lost, and nothing made up"
@@ -132,7 +171,12 @@ def check(suite: Suite, engine: str, locomo: LoCoMo) -> None:
 def test_three_conversations_with_two_workers_killed_amidst_the_ingest_and_finished(
     suite: Suite, engine: str, server: ExtractionServer, locomo: LoCoMo, tmp_path: Path
 ) -> None:
-    surroundings = {"MEMORYBENCH_DATA": str(tmp_path), "OPENAI_API_KEY": "a-key", "EMBEDDING_API_KEY": "a-key"}
+    surroundings = {
+        "MEMORYBENCH_DATA": str(tmp_path),
+        "MEMORYBENCH_ENGINES": str(engine_folder(engine).parent),
+        "OPENAI_API_KEY": "a-key",
+        "EMBEDDING_API_KEY": "a-key",
+    }
     process = suite.start(*command(engine, server), **surroundings)
     _package, requests, _read = ENGINES[engine]
     wait(lambda: server.counts["chat"] >= requests or process.poll() is not None, seconds=200)
@@ -142,6 +186,6 @@ def test_three_conversations_with_two_workers_killed_amidst_the_ingest_and_finis
     resumed = suite.run("--lf", "-n2", **surroundings)
     assert process.returncode == -signal.SIGKILL
     assert "resuming run" in resumed.output
-    check(suite, engine, locomo)
+    check(suite, engine, server, locomo)
     (result,) = suite.report()["results"]
     assert json.dumps(result["errors"]) == "[]"

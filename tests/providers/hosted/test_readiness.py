@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from providers.hosted.readiness import until_ready
+from providers.readiness import until_ready
 from vocabulary import IndexingTimeoutError, ProviderError
 
 Look = Callable[[], Awaitable[str | None]]

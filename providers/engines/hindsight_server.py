@@ -1,0 +1,139 @@
+"""The server of Hindsight that all workers of a run use: started by the first, stopped after the last.
+
+server = HindsightServer(workspace / "server", variables)
+url = await server.url()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from net import excerpt
+from providers.engines.environments import engine_program
+from providers.engines.hindsight_supervisor import SERVER, START_SECONDS, USERS, answers
+from vocabulary import ProviderError
+
+_POLL_SECONDS = 0.1
+_STOP_SECONDS = 60.0
+
+
+class HindsightServer:
+    """One process's share of the server in `folder`; `variables` are what the server is configured with.
+
+    The server runs in processes of its own, which outlive a worker that is killed and end when no worker is left.
+    """
+
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+        self._folder = folder.absolute()
+        self._variables = dict(variables)
+        self._users: IO[str] | None = None
+        self._url: str | None = None
+        self._turn = asyncio.Lock()
+
+    async def url(self) -> str:
+        """Where it listens; it is started if it does not. Raises `ProviderError` if it cannot be."""
+        async with self._turn:
+            if self._url is None:
+                self._url = await asyncio.to_thread(self._join)
+            return self._url
+
+    def lost(self) -> None:
+        """A call found nobody there: the next `url` looks again."""
+        self._url = None
+
+    async def close(self) -> None:
+        """Use it no more; returns when it has stopped, unless others use it."""
+        async with self._turn:
+            self._url = None
+            if self._users is not None:
+                users, self._users = self._users, None
+                await asyncio.to_thread(self._leave, users)
+
+    def _join(self) -> str:
+        from filelock import FileLock, Timeout
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        end = time.monotonic() + START_SECONDS
+        if self._users is None:
+            users = (self._folder / USERS).open("a")
+            while not _locked(users, alone=False):  # the last one is stopping
+                self._not_after(end, "has been stopping")
+            self._users = users
+        try:
+            with FileLock(self._folder / "start.lock", timeout=START_SECONDS):
+                return self._running() or self._start(end)
+        except Timeout:
+            raise ProviderError(
+                "hindsight: another process has been starting it for too long", transient=True
+            ) from None
+
+    def _running(self) -> str | None:
+        try:
+            url = str(json.loads((self._folder / SERVER).read_text())["url"])
+        except FileNotFoundError:
+            return None
+        return url if answers(url) else None
+
+    def _start(self, end: float) -> str:
+        supervisor = Path(__file__).with_name("hindsight_supervisor.py")
+        programs = engine_program("hindsight", "hindsight-api").parent
+        (self._folder / SERVER).unlink(missing_ok=True)
+        with (self._folder / "server.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-I", supervisor, self._folder, programs],
+                cwd=self._folder,
+                env=self._variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the workers, which have something to finish
+            )
+        # reaped as soon as it ends, whichever process uses it last
+        threading.Thread(target=process.wait, name="hindsight's end", daemon=True).start()
+        while (url := self._running()) is None:
+            if process.poll() is not None:
+                raise ProviderError(f"hindsight: its server did not start: {self._end_of_log()}", transient=True)
+            self._not_after(end, "has been starting")
+        return url
+
+    def _leave(self, users: IO[str]) -> None:
+        users.close()
+        end = time.monotonic() + _STOP_SECONDS
+        while (self._folder / SERVER).exists() and time.monotonic() < end:
+            with (self._folder / USERS).open("a") as look:
+                if _locked(look, alone=True):
+                    if self._running() is None:
+                        return  # it died
+                elif _locked(look, alone=False):
+                    return  # others use it
+            time.sleep(_POLL_SECONDS)
+
+    def _not_after(self, end: float, what: str) -> None:
+        if time.monotonic() > end:
+            raise ProviderError(
+                f"hindsight: its server {what} for {START_SECONDS:g} s: {self._end_of_log()}", transient=True
+            )
+        time.sleep(_POLL_SECONDS)
+
+    def _end_of_log(self) -> str:
+        log = self._folder / "server.log"
+        lines = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
+        return f"{excerpt(' / '.join(lines))} (see {log})"
+
+
+def _locked(file: IO[str], *, alone: bool) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
