@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar  # Any: a completion of either reply
 
 from pydantic import BaseModel
 
@@ -28,7 +27,9 @@ UNDECIDED = "by benchmark"
 """The protocol of a judge whose benchmark is not known yet."""
 
 R = TypeVar("R", bound=BaseModel)
-S = TypeVar("S")
+_Ask = tuple[Sequence[ChatMessage], type[BaseModel]]
+_Reply = tuple[BaseModel, Completion[Any], Usage]
+"""What was read in a reply, the reply, and what was used up before it."""
 
 _REMINDER = """
 
@@ -62,6 +63,7 @@ class ModelJudge(Judge):
         self.priced_by = found.priced_by
         self._protocol = find_protocol(protocol) if protocol else None
         self.protocol = self._protocol.id if self._protocol else UNDECIDED
+        self._begun: dict[tuple[int, str, str], list[_Reply]] = {}
         self._client = _Client(chat or open_chat(FAMILY_MODELS.get(name, name), options))
 
     @property
@@ -126,30 +128,42 @@ class ModelJudge(Judge):
 
     async def _grade_nuggets(self, protocol: NuggetProtocol, question: Question, gold: Gold, answer: Answer) -> Verdict:
         """A call for each nugget, and one for the order of events where the protocol grades it."""
-        replies = await self._every(
-            [partial(self._grade, protocol.messages(question, nugget, answer), NuggetGrade)
-             for nugget in protocol.nuggets(gold)]
-        )  # fmt: skip
-        used = sum((spent + completion.usage for _grade, completion, spent in replies), Usage(calls=0))
-        order = None
+        asks: list[_Ask] = [
+            (protocol.messages(question, nugget, answer), NuggetGrade) for nugget in protocol.nuggets(gold)
+        ]
         if protocol.grades_order(gold):
-            told, completion, spent = await self._grade(protocol.order_messages(gold, answer), OrderReply)
-            used += spent + completion.usage
-            lines = lines_of(answer)
-            event_of = {one.line: one.event - 1 for one in reversed(told.told) if 0 < one.event <= len(gold.rubric)}
-            order = event_order([(line, event_of.get(n)) for n, line in enumerate(lines, start=1)], len(gold.rubric))
+            asks.append((protocol.order_messages(gold, answer), OrderReply))
+        replies = await self._replies(asks, (id(self), question.id, answer.hypothesis))
+        told = next((found.events(gold) for found, *_ in replies if isinstance(found, OrderReply)), None)
+        lines = [(line, told.get(n)) for n, line in enumerate(lines_of(answer), start=1)] if told is not None else []
         return protocol.verdict(
-            gold, [grade.nugget for grade, *_ in replies], order, usage=used, model=replies[0][1].model
+            gold,
+            [found.nugget for found, *_ in replies if isinstance(found, NuggetGrade)],
+            event_order(lines, len(gold.rubric)) if told is not None else None,
+            usage=sum((spent + completion.usage for _found, completion, spent in replies), Usage(calls=0)),
+            model=replies[0][1].model,
         )
 
-    async def _every(self, calls: Sequence[Callable[[], Awaitable[S]]]) -> list[S]:
-        """What `calls` give: one after another, for limits count questions; together where they wait for batches."""
-        if not self.unhurried:
-            return [await call() for call in calls]
-        ended = await gather(*(call() for call in calls), return_exceptions=True)  # else others would go on, unwatched
-        if failed := next((one for one in ended if isinstance(one, BaseException)), None):
-            raise failed
-        return [one for one in ended if not isinstance(one, BaseException)]
+    async def _replies(self, asks: Sequence[_Ask], key: tuple[int, str, str]) -> list[_Reply]:
+        """The replies to `asks`, one after another: limits count questions. Together where they wait for batches.
+
+        Replies before a fault that may pass are kept for the next attempt, which has the same `key`.
+        """
+        if self.unhurried:
+            # all are waited for: none goes on, unwatched
+            ended = await gather(*(self._grade(*ask) for ask in asks), return_exceptions=True)
+            if failed := next((one for one in ended if isinstance(one, BaseException)), None):
+                raise failed
+            return [one for one in ended if not isinstance(one, BaseException)]
+        done = self._begun.pop(key, [])
+        try:
+            for ask in asks[len(done) :]:
+                done.append(await self._grade(*ask))
+        except JudgeError as error:
+            if error.transient:
+                self._begun[key] = done
+            raise
+        return done
 
     async def _grade(self, messages: Sequence[ChatMessage], reply: type[R]) -> tuple[R, Completion[R], Usage]:
         """A grade, the reply that it stands in, and what was used up before."""

@@ -88,6 +88,10 @@ class OrderReply(BaseModel):
 
     told: list[Told]
 
+    def events(self, gold: Gold) -> dict[int, int]:
+        """The event that a line tells, counted from 0, by the line's number; the first that the reply names."""
+        return {one.line: one.event - 1 for one in reversed(self.told) if 0 < one.event <= len(gold.rubric)}
+
 
 @dataclass(frozen=True, slots=True)
 class NuggetProtocol:

@@ -57,6 +57,7 @@ class Details:
         return {
             "question": self._text(first["question"]),
             "gold": self._text(first["ground_truth"]),
+            "rubric": [self._text(nugget) for nugget in first.get("rubric", ())],
             "date": first["question_date"],
             "answerable": first["answerable"],
             "source": shown(first["source_id"], LONGEST),
@@ -86,6 +87,7 @@ class Details:
             "judge_model": verdict and verdict["model"] and shown(verdict["model"], LONGEST),
             "explanation": None if verdict is None else self._text(verdict["explanation"]),
             "votes": [self._vote(vote) for vote in verdict["votes"]] if verdict else [],
+            "nuggets": [[one["score"], self._text(one["reason"])] for one in (verdict or {}).get("nuggets", ())],
             "context_tokens": line["context_tokens"],
             "replayed": line["replayed"],
             "found": None if found is None else len(found),

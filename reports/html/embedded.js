@@ -38,12 +38,14 @@ function embeddedSource() {
         ...one,
         question: text(one.question),
         gold: text(one.gold),
+        rubric: one.rubric.map(text),
         evidence: one.evidence.map(([id, said]) => ({ id, text: text(said) })),
         asked: one.asked.map((asked) => ({
           ...asked,
           answer: text(asked.answer),
           explanation: text(asked.explanation),
           votes: asked.votes.map(([judge, repeat, label, why]) => ({ judge, repeat, label, explanation: text(why) })),
+          nuggets: asked.nuggets.map(([score, reason]) => ({ score, reason: text(reason) })),
           results: asked.results.map(([rank, score, evidence, place]) => {
             const [said, date, sources] = retrieved[place];
             return { rank, score, evidence: evidence === 1, text: text(said), date, sources };

@@ -84,6 +84,8 @@ function providerPart(asked, detail, index, name) {
     ...(asked.explanation === null ? [] : [element("h3", {}, "Judge"), box(asked.explanation, `Judge on ${provider}`)]),
     asked.votes.length === 0 ? null : table(`Votes on ${provider}`, ["Judge", "Repeat", "Vote", "Explanation"],
       asked.votes.map((vote) => [vote.judge, String(vote.repeat + 1), vote.label, vote.explanation])),
+    asked.nuggets.length === 0 ? null : table(`Rubric on ${provider}`, ["Nugget", "Grade", "Reason"],
+      asked.nuggets.map((nugget, n) => [detail.rubric[n] ?? "", String(nugget.score), nugget.reason])),
     facts([["Given to the model", givenNote(asked, detail)], ["Model", asked.model], ["Judge's model", asked.judge_model],
       ["Replayed", asked.replayed ? "earlier steps were kept" : null]]),
     element("h3", {}, "Results"),

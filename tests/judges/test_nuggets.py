@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from judges.event_order import event_order
 from judges.lexical import LexicalJudge
 from judges.lexical_nuggets import FULL, LONGEST, PARTLY
 from judges.model_judge import ModelJudge
-from judges.nuggets import NUGGET_PROTOCOLS, NuggetProtocol
+from judges.nuggets import NUGGET_PROTOCOLS, NuggetGrade, NuggetProtocol, OrderReply
 from reports.metrics import NuggetTally, nugget_score
 from tests.judges.test_model_judge import ScriptedModel
 from tests.repository import ROOT
 from vocabulary import Answer, Gold, JudgeError, ModelError, Nugget, Question, Usage, Verdict
 
+PAGE = (ROOT / "docs" / "beam.md").read_text(encoding="utf-8")
 PROTOCOLS: dict[str, NuggetProtocol] = {protocol.name: protocol for protocol in NUGGET_PROTOCOLS}
 QUESTION = Question(id="q1", text="What did I plan first, the roof or the garden?")
 RUBRIC = ("LLM response should state: the roof came first", "LLM response should mention: a garden pond with three koi")
@@ -30,6 +32,7 @@ EVENTS = Gold(question_type="event_ordering", ground_truth="Roof, garden, pond",
 UNANSWERABLE = Gold(
     question_type="abstention", ground_truth="No information", answerable=False, rubric=("No information",)
 )
+WORDING = {"beam-nuggets/1": "c2b6c1e3e712d142", "beam-paper/1": "93c85e02cfd4ad27"}
 FULLY, HALF, NOT = (json.dumps({"reasoning": f"It is {met}.", "met": met}) for met in ("full", "partly", "not"))
 
 
@@ -103,6 +106,15 @@ def test_a_model_grades_each_nugget_in_a_call_of_its_own(
     assert ModelJudge("gpt-5.4-mini", protocol, chat=model).calls_for(GOLD) == 2
 
 
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_other_words_are_another_version(name: str) -> None:
+    protocol, answer = PROTOCOLS[name], Answer(hypothesis="The roof.\nThe garden.")
+    sent = [*protocol.messages(QUESTION, RUBRIC[0], answer), *protocol.order_messages(EVENTS, answer)]
+    shapes = [NuggetGrade.model_json_schema(), OrderReply.model_json_schema()]
+    digest = sha256(json.dumps([*(message.content for message in sent), *shapes], sort_keys=True).encode())
+    assert WORDING[protocol.id] == digest.hexdigest()[:16], f"raise the version of {name}: its words have changed"
+
+
 def test_the_paper_grades_the_order_of_events_from_the_lines_of_the_answer() -> None:
     told = json.dumps({"told": [{"line": 1, "event": 2}, {"line": 3, "event": 1}, {"line": 4, "event": 9}]})
     answer = "The garden.\n\nThe roof.\nThe cat."
@@ -128,6 +140,34 @@ def test_replies_that_cannot_be_read_are_asked_for_once_more_and_are_then_an_err
     with pytest.raises(JudgeError, match="busy") as error:
         _judged(FULLY, ModelError("busy", transient=True), protocol="beam-nuggets")
     assert error.value.transient
+
+
+def test_another_attempt_does_not_pay_for_replies_again() -> None:
+    busy = ModelError("busy", transient=True)
+    model = ScriptedModel(FULLY, busy, HALF, FULLY, ModelError("refused"), FULLY, NOT)
+    model.usages = [Usage(input_tokens=10 * n) for n in range(1, 9)]
+    judge, answer = ModelJudge("gpt-5.4-mini", "beam-nuggets", chat=model), Answer(hypothesis="The roof.")
+
+    def verdict() -> Verdict:
+        return asyncio.run(judge.evaluate(QUESTION, GOLD, answer))
+
+    with pytest.raises(JudgeError, match="busy"):
+        verdict()
+    found = verdict()
+    assert [one.score for one in found.nuggets] == [1.0, 0.5]
+    assert found.usage == Usage(input_tokens=40, calls=2), "the first reply and the third"
+    with pytest.raises(JudgeError, match="refused"):
+        verdict()
+    assert [one.score for one in verdict().nuggets] == [1.0, 0.0], "what will not pass begins anew"
+
+
+def test_nuggets_wait_for_batches_together_and_a_failure_is_that_of_the_question() -> None:
+    model = ScriptedModel(ModelError("refused"), FULLY)
+    judge = ModelJudge("gpt-5.4-mini", "beam-nuggets", chat=model)
+    judge.unhurried = True
+    with pytest.raises(JudgeError, match="refused"):
+        asyncio.run(judge.evaluate(QUESTION, GOLD, Answer(hypothesis="The roof.")))
+    assert model.said == [], "both were asked"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -204,6 +244,7 @@ def test_published_grades_of_beam_1m_give_the_published_averages(mem0: Any) -> N
         assert summed["beam_paper"].by_type[name].value == pytest.approx(sum(by_hand[name]) / 70, abs=1e-12), name
     assert sum(verdict.correct for _gold, verdict, *_ in _published(mem0)) == 470
     assert summed["beam_paper"].overall.value == pytest.approx(sum(map(sum, by_hand.values())) / 700, abs=1e-12)
+    assert f"by its nuggets | none | {summed['beam_paper'].overall.value:.4f} |" in PAGE
     assert summed["beam_paper"].by_type["event_ordering"] == ours.by_type["event_ordering"], "no order was graded"
 
 
@@ -218,11 +259,10 @@ def test_the_offline_judge_agrees_with_published_grades_as_the_docs_say(mem0: An
     agreed = sum(a == b for a, b in pairs) / len(pairs)
     mine, theirs = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
     chance = mine * theirs + (1 - mine) * (1 - theirs)
-    shown = (ROOT / "docs" / "beam.md").read_text(encoding="utf-8")
-    assert f"On the {len(pairs):,} nuggets" in shown
-    assert f"in {agreed:.1%}, kappa {(agreed - chance) / (1 - chance):.2f}".replace("%", " %") in shown
-    assert f"holds {FULL:.0%} of a nugget's content".replace("%", " %") in shown
-    assert f"from {PARTLY:.0%} on".replace("%", " %") in shown
+    assert f"On the {len(pairs):,} nuggets" in PAGE
+    assert f"in {agreed:.1%}, kappa {(agreed - chance) / (1 - chance):.2f}".replace("%", " %") in PAGE
+    assert f"holds {FULL:.0%} of a nugget's content".replace("%", " %") in PAGE
+    assert f"from {PARTLY:.0%} on".replace("%", " %") in PAGE
 
 
 @pytest.mark.parametrize(("kind", "order", "paper"), [("event_ordering", 0.25, 0.25), ("event_ordering", None, 0.75),

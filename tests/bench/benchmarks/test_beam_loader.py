@@ -19,6 +19,7 @@ from bench.benchmarks.beam.questions import TYPES
 from bench.config import BenchmarkConfig
 from bench.run import run_benchmark
 from reports.report import read_lines
+from tests.repository import ROOT
 from vocabulary import DataError, DataMissingError
 
 Files = dict[str, Any]  # any: JSON
@@ -105,6 +106,8 @@ def test_recall_of_bm25_equals_a_computation_from_the_raw_files(chats: Path, tmp
     assert block.shown_retrieval.message is not None
     assert block.shown_retrieval.message.n == 355
     assert block.shown_retrieval.message.recall["10"] == pytest.approx(sum(shares) / 355, abs=1e-12)
+    shown = f"bm25 has {sum(shares) / 355:.3f} of the evidence".replace("0.", ".")
+    assert shown in (ROOT / "docs" / "beam.md").read_text(encoding="utf-8")
 
 
 def _said(number: int, content: str, **more: Any) -> Files:  # any: JSON

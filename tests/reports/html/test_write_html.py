@@ -18,7 +18,7 @@ from reports.report import write_run
 from reports.store import QuestionRecord
 from tests.reports.html.conftest import open_page, steps
 from tests.reports.made_records import asked, benchmark, case, container, failed, found, provider, run, waiting
-from vocabulary import CheckpointError, ConfigurationError, SearchResult
+from vocabulary import CheckpointError, ConfigurationError, Nugget, SearchResult, Verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -144,6 +144,23 @@ def test_questions_of_one_id_in_two_benchmarks_have_addresses_of_their_own(page:
         page.click("#rows a")
         page.wait_for_selector(f"#question .results:has-text('{said}')")
         assert page.url.endswith(f"#{name}%3Aconv-26-q001")
+
+
+def test_a_question_shows_the_grade_of_each_nugget(page: Page, tmp_path: Path) -> None:
+    nuggets = (Nugget(score=0.5, reason="No day is given."), Nugget(score=1.0))
+    verdict = Verdict(label="correct", explanation="beam-nuggets 0.750", nuggets=nuggets)
+    record = asked(case(rubric=("the support group", "May 2023")), verdict=verdict)
+    write_run(tmp_path, run(), [record], [container()], besides=write_html)
+    open_page(page, tmp_path / "report.html")
+    assert [cell.strip() for cell in page.locator("[aria-label=Rubrics] td").all_inner_texts()][:3] == [
+        "beam_nuggets", "0.750", "1.000",
+    ]  # fmt: skip
+    page.click("#rows a")
+    rows = page.locator("[aria-label='Rubric on bm25'] tbody tr")
+    assert [row.split("\t") for row in rows.all_inner_texts()] == [
+        ["the support group", "0.5", "No day is given."],
+        ["May 2023", "1", ""],
+    ]
 
 
 def test_details_come_in_blocks(page: Page, tmp_path: Path) -> None:
