@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit status."""
     chosen = _argument_parser().parse_args(arguments)
     try:
-        _audit(chosen)
+        _audit_published(chosen) if chosen.on == "published" else _audit(chosen)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,6 +55,13 @@ def _argument_parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a setting of requests to its language model",
     )
+    audit.add_argument(
+        "--on",
+        choices=("labelled", "published"),
+        default="labelled",
+        help="the suite's own labelled answers, or imported ones with their publishers' grades (default: %(default)s)",
+    )
+    audit.add_argument("runs", nargs="*", metavar="RUN", help="--on published: imports (default: all in --runs-dir)")
     audit.add_argument("--limit", type=_count, metavar="N", help="only N answers, of all kinds alike")
     audit.add_argument("--in-flight", type=_count, metavar="N", default=8, help="calls under way at once (default: 8)")
     audit.add_argument("--json", type=Path, metavar="FILE", help="write the figures and all verdicts here")
@@ -81,6 +88,8 @@ def _audit(chosen: argparse.Namespace) -> None:
     from judges.audit_table import audit_json, audit_lines
     from reports.report import attach_audit, run_folder
 
+    if chosen.runs:
+        raise ConfigurationError(f"{chosen.runs[0]}: only --on published takes runs.")
     if chosen.attach and chosen.limit:
         raise ConfigurationError("--attach takes an audit of all answers: leave --limit out.")
     folder = run_folder(chosen.runs_dir, chosen.attach) if chosen.attach else None
@@ -96,11 +105,38 @@ def _audit(chosen: argparse.Namespace) -> None:
         print(f"attached to {attach_audit(folder, audit)}")
 
 
-def _judge(chosen: argparse.Namespace, folder: Path | None) -> Judge:
-    """The judge with the rules that it is to grade by: if the audit is for a run, those that it judged the run by."""
+def _audit_published(chosen: argparse.Namespace) -> None:
+    from judges.audit import grade
+    from judges.audit_table import table_lines
+    from judges.published import audit_published, published_json, published_rows, read_sets
+
+    if chosen.attach:
+        raise ConfigurationError("--attach takes an audit on the suite's own labelled answers: leave --on out.")
+    audits, verdicts = [], []
+    for one in read_sets(chosen.runs_dir, chosen.runs):
+        judge = _open(chosen).for_protocol(chosen.judge_protocol or one.protocol)
+        items = one.some(chosen.limit) if chosen.limit else one.answers
+        graded = asyncio.run(grade(judge, items, chosen.in_flight, _tell(len(items))))
+        audits.append(audit_published(judge, one, graded))
+        verdicts += graded
+        wrong = ", all wrong on purpose" if one.all_wrong else ""
+        print(f"judge {judge.name} ({judge.protocol}) on {len(items):,} answers: {one.name}{wrong}")
+        for line in table_lines([*published_rows(audits[-1])], left=1):
+            print(f"  {line}")
+    if chosen.json:
+        chosen.json.write_text(published_json(audits, verdicts), encoding="utf-8")
+
+
+def _open(chosen: argparse.Namespace) -> Judge:
     judge = open_judge(chosen.judge, read_options(chosen.model_option, "judge"))
     if chosen.model_option and judge.model is None:
         raise ConfigurationError(f"--model-option {chosen.model_option[0]}: judge {judge.name!r} is no language model.")
+    return judge
+
+
+def _judge(chosen: argparse.Namespace, folder: Path | None) -> Judge:
+    """The judge with the rules that it is to grade by: if the audit is for a run, those that it judged the run by."""
+    judge = _open(chosen)
     if folder is None:
         return judge.for_protocol(chosen.judge_protocol or PROTOCOL)
     from reports.report import judged_by

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from judges.audit_set import LABELS, AuditItem, Kind, audit_set_sha256
 from judges.base import Judge
@@ -15,16 +15,31 @@ from judges.model_judge import ModelJudge
 from net import CallLimits, CallRecord, Services
 from reports.metrics import cohen_kappa, interval
 from reports.report import Accepted, AcceptedShare, JudgeAudit
-from vocabulary import InfrastructureError, JudgeError, Verdict
+from vocabulary import Answer, Gold, InfrastructureError, JudgeError, Question, Verdict
 
 GIVE_UP = 20
 """An audit is given up when this many items have ended in errors and none in a verdict."""
 
 
-class Graded(NamedTuple):
+class Gradable(Protocol):
+    """An answer to a question, and the truth about it as a judge under a protocol gets it."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102  of the item, unlike all others
+    @property
+    def question(self) -> Question: ...  # noqa: D102
+    @property
+    def answer(self) -> Answer: ...  # noqa: D102
+    def gold_for(self, protocol: str) -> Gold: ...  # noqa: D102
+
+
+Item = TypeVar("Item", bound=Gradable)
+
+
+class Graded(NamedTuple, Generic[Item]):
     """An item with its verdict, or with the error that it ended in."""
 
-    item: AuditItem
+    item: Item
     verdict: Verdict | None
     error: InfrastructureError | None = None
 
@@ -34,15 +49,18 @@ class Graded(NamedTuple):
         return self.verdict is not None and self.verdict.correct
 
 
+GradedItem = Graded[AuditItem]
+
+
 async def grade(
-    judge: Judge, items: Sequence[AuditItem], in_flight: int, tell: Callable[[int], None] | None = None
-) -> list[Graded]:
+    judge: Judge, items: Sequence[Item], in_flight: int, tell: Callable[[int], None] | None = None
+) -> list[Graded[Item]]:
     """Have `judge` grade `items`, so many at once as it bears and at most `in_flight`, and close it.
 
     `tell` is called with how many are done. What is worth another attempt gets five. An item that ends in an error has
     no verdict; raises the first error where nothing but errors comes, as from a server that is not there.
     """
-    graded: dict[str, Graded] = {}
+    graded: dict[str, Graded[Item]] = {}
     waiting = iter(items)
     with TemporaryDirectory() as folder:
         services = Services(in_flight=in_flight, workers=1, folder=Path(folder))
@@ -76,7 +94,7 @@ async def grade(
     return [graded[item.id] for item in items]
 
 
-def audit_of(judge: Judge, graded: Sequence[Graded]) -> JudgeAudit:
+def audit_of(judge: Judge, graded: Sequence[GradedItem]) -> JudgeAudit:
     """The figures of `judge` over what it graded.
 
     An item without a verdict counts as not agreeing in the accuracy, and is left out of kappa and of the shares of
@@ -119,11 +137,11 @@ def _kinds(found: Iterable[Kind]) -> list[Kind]:
     return [kind for kind in LABELS if kind in there]
 
 
-def _agrees(judge: Judge, one: Graded) -> bool:
+def _agrees(judge: Judge, one: GradedItem) -> bool:
     return one.verdict is not None and one.accepted == (one.item.label(judge.protocol) == "correct")
 
 
-def _by_question(found: Iterable[tuple[Graded, bool]]) -> dict[str, tuple[int, int]]:
+def _by_question(found: Iterable[tuple[GradedItem, bool]]) -> dict[str, tuple[int, int]]:
     """(true, all) by question."""
     counts: dict[str, tuple[int, int]] = {}
     for one, true in found:
@@ -132,7 +150,7 @@ def _by_question(found: Iterable[tuple[Graded, bool]]) -> dict[str, tuple[int, i
     return counts
 
 
-def _accepted(judge: Judge, graded: Sequence[Graded]) -> Accepted:
+def _accepted(judge: Judge, graded: Sequence[GradedItem]) -> Accepted:
     decided = [one for one in graded if one.verdict is not None]
     accepted = sum(one.accepted for one in decided)
     return Accepted(
@@ -144,6 +162,6 @@ def _accepted(judge: Judge, graded: Sequence[Graded]) -> Accepted:
     )
 
 
-def _hopeless(graded: Iterable[Graded]) -> bool:
+def _hopeless(graded: Iterable[Graded[Item]]) -> bool:
     verdicts = [one.verdict for one in graded]
     return len(verdicts) >= GIVE_UP and not any(verdicts)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from judges.audit import Graded
+from judges.audit import GradedItem
 from reports.report import Accepted, JudgeAudit
 from vocabulary import Usage
 
 
-def audit_lines(audit: JudgeAudit, everything: JudgeAudit, graded: Sequence[Graded]) -> Iterator[str]:
+def audit_lines(audit: JudgeAudit, everything: JudgeAudit, graded: Sequence[GradedItem]) -> Iterator[str]:
     """The figures of `audit` beside those of a judge that accepts everything, and what went wrong."""
     questions = len({one.item.question_name for one in graded})
     model = f", model {audit.model}" if audit.model else ""
     yield f"judge {audit.judge} ({audit.protocol}{model}) on {audit.items} answers to {questions} questions"
     yield ""
     low, high = audit.accuracy.ci95
-    yield from _table(
+    yield from table_lines(
         [
             ("", "THIS JUDGE", "ACCEPTING EVERYTHING"),
             ("accuracy", f"{audit.accuracy.value:.3f} [{low:.3f}, {high:.3f}]", f"{everything.accuracy.value:.3f}"),
@@ -26,7 +26,7 @@ def audit_lines(audit: JudgeAudit, everything: JudgeAudit, graded: Sequence[Grad
         left=3,
     )
     yield ""
-    yield from _table([("KIND", "N", "RIGHT", "ACCEPTED", "SHARE", "ERRORS"), *_kinds(audit)], left=1)
+    yield from table_lines([("KIND", "N", "RIGHT", "ACCEPTED", "SHARE", "ERRORS"), *_kinds(audit)], left=1)
     if audit.errors:
         yield ""
         yield from _errors(graded)
@@ -52,8 +52,8 @@ def _vague(audit: JudgeAudit, everything: JudgeAudit) -> str:
     )
 
 
-def _errors(graded: Sequence[Graded]) -> Iterator[str]:
-    by_type: dict[str, list[Graded]] = {}
+def _errors(graded: Sequence[GradedItem]) -> Iterator[str]:
+    by_type: dict[str, list[GradedItem]] = {}
     for one in graded:
         if one.error is not None:
             by_type.setdefault(type(one.error).__name__, []).append(one)
@@ -75,7 +75,8 @@ def _percent(of: Accepted) -> str:
     return "unknown" if of.share is None else f"{of.share * 100:.1f} %"
 
 
-def _table(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+def table_lines(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+    """Rows with aligned columns, the first `left` of them to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = zip(row, widths, strict=True)
@@ -83,13 +84,13 @@ def _table(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
         yield "  ".join(parts).rstrip()
 
 
-def audit_json(audit: JudgeAudit, graded: Sequence[Graded]) -> str:
+def audit_json(audit: JudgeAudit, graded: Sequence[GradedItem]) -> str:
     """The figures and all verdicts, for ``--json``."""
     found = {"audit": audit.model_dump(mode="json"), "items": [_item(audit.protocol, one) for one in graded]}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
-def _item(protocol: str, one: Graded) -> dict[str, str | None]:
+def _item(protocol: str, one: GradedItem) -> dict[str, str | None]:
     item, verdict, error = one.item, one.verdict, one.error
     return {
         "id": item.id,

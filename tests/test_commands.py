@@ -75,7 +75,7 @@ NEEDS: dict[str, Callable[[list[str]], object]] = {
     ),
     "an earlier run of some kind": lambda words: (
         "--lf" in words
-        or {"clear", "export", "compare", "baseline", "--baseline", "--answers", "RUN"} & set(words)
+        or {"clear", "export", "compare", "baseline", "--baseline", "--answers", "--on", "RUN"} & set(words)
         or {"board", "bundle", "merge", "verify"} & set(words)
     ),
     "a signal to end": lambda words: words[3:4] == ["serve"],  # tests/tuner/service, tests/reports/serve
