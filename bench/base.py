@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vocabulary import Case, Haystack, Word
+from vocabulary import Case, Haystack, Word, is_none
+
+LoCoMoKey = Literal["original", "corrected", "both"]
 
 
 class BenchmarkOptions(BaseModel):
@@ -17,7 +19,8 @@ class BenchmarkOptions(BaseModel):
 
     `data` is a folder that already holds data files: what ``MEMORYBENCH_DATA`` names, None for the repository's
     ``datasets/``. `as_of` drops sessions that are dated after the question. `context_size` keeps haystacks of so many
-    conversations, all if it is empty. `dataset` are files and folders of the user's own.
+    conversations, all if it is empty. `locomo_key` says which key of LoCoMo grades: the published one, that which an
+    audit corrects, or each. `dataset` are files and folders of the user's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +28,7 @@ class BenchmarkOptions(BaseModel):
     data: str | None = None
     as_of: bool = False
     context_size: tuple[int, ...] = ()
+    locomo_key: LoCoMoKey = "original"
     dataset: tuple[str, ...] = ()
     synthetic_sessions: int = Field(default=100, ge=10)
     synthetic_questions: int = Field(default=100, ge=5)
@@ -35,7 +39,8 @@ class BenchmarkInfo(Word):
     """What a report says of a benchmark.
 
     `sha256` is of the data (of the generator's settings where there is no file); `verified` says that it is the
-    published file. `notes` are remarks about the data that a reader of the numbers should see.
+    published file. `notes` are remarks about the data that a reader of the numbers should see. `corrected_key` is the
+    hash of a second key that a run grades by beside the published one, None without one.
     """
 
     name: str
@@ -45,6 +50,7 @@ class BenchmarkInfo(Word):
     licence: str
     citation: str
     notes: tuple[str, ...] = ()
+    corrected_key: str | None = Field(default=None, exclude_if=is_none)
 
 
 AnswerMetric = Literal["locomo_official", "substring_exact_match"]

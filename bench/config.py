@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from bench.base import BenchmarkOptions
+from bench.base import BenchmarkOptions, LoCoMoKey
 from bench.shard import parse_shard
 from vocabulary import ConfigurationError, Phase, Tunable, default_runs_dir, nearest
 
@@ -129,6 +129,9 @@ class BenchmarkConfig(BaseModel):
     context_size: tuple[int, ...] = Field(
         default=(), description="only haystacks of so many conversations (ConvoMem), such as 30"
     )
+    locomo_key: LoCoMoKey = Field(
+        default="original", description="grade LoCoMo by the published key, one that an audit corrects, or both"
+    )
     data: str | None = Field(default=None, description="folder that already holds the data files")
     dataset: tuple[str, ...] = Field(
         default=(), description="your own conversations and questions: a file or a folder, asked about with -k mine"
@@ -169,6 +172,12 @@ class BenchmarkConfig(BaseModel):
     def abstention(self) -> dict[str, float]:
         """When the extractive answering model refuses, as far as it is not the default."""
         return self.model_dump(include={"abstain_below", "abstain_gap"}, exclude_defaults=True)
+
+    @property
+    def selection(self) -> dict[str, JsonValue]:
+        """What decides which questions are asked over which haystacks, and by which key they are graded."""
+        chosen = self.model_dump(mode="json", include={*SELECTION_FIELDS})
+        return chosen if self.locomo_key == "original" else {**chosen, "locomo_key": self.locomo_key}
 
     @property
     def benchmark_options(self) -> BenchmarkOptions:

@@ -34,7 +34,7 @@ from vocabulary.suggestion import did_you_mean, nearest
 from vocabulary.text import REPLACEMENT, Text, clean_json, clean_text, visible
 from vocabulary.tunable import SearchOnly, SettingValue, Tunable
 from vocabulary.usage import SAME_COUNTS, Usage, counted_alike, is_unread
-from vocabulary.word import Word
+from vocabulary.word import Word, is_none
 
 if TYPE_CHECKING:
     from vocabulary.command_line import OneLineParser
@@ -104,6 +104,7 @@ __all__ = [
     "file_name_of",
     "format_day",
     "has_unspaced",
+    "is_none",
     "is_unread",
     "nearest",
     "runs_dir_option",

@@ -9,7 +9,7 @@ from pydantic import Field, FiniteFloat, JsonValue
 
 from vocabulary.text import Text
 from vocabulary.usage import Usage
-from vocabulary.word import Word
+from vocabulary.word import Word, is_none
 
 Phase = Literal["ingest", "search", "answer", "judge"]
 PHASES: tuple[Phase, ...] = ("ingest", "search", "answer", "judge")
@@ -71,7 +71,8 @@ class Verdict(Word):
 
     `model` is what the server calls the judge's model, None without one. Where several judges or repeats voted, `votes`
     has them all, and the label is that of the majority. `nuggets` are the grades of the rubric, in its order, and
-    `order` says how well the order of events was kept (0 to 1), where the protocol grades these.
+    `order` says how well the order of events was kept (0 to 1), where the protocol grades these. `corrected` is the
+    verdict by `Gold.corrected`, where it expects another answer.
     """
 
     label: VerdictLabel
@@ -81,6 +82,7 @@ class Verdict(Word):
     votes: tuple[Vote, ...] = ()
     nuggets: tuple[Nugget, ...] = ()
     order: FiniteFloat | None = None
+    corrected: Verdict | None = Field(default=None, exclude_if=is_none)
 
     @property
     def correct(self) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from vocabulary.text import Text
-from vocabulary.word import Word
+from vocabulary.word import Word, is_none
 
 
 class Question(Word):
@@ -43,7 +45,8 @@ class Gold(Word):
     `evidence_sources` is the evidence as it was published. `category` is the data set's own label. `trap` is a wrong
     answer that the question tempts into. `groups` are further divisions that reports break results down by, such as
     ``context-30``; a question may be in several. `rubric` holds the nuggets that a data set grades by, each a statement
-    about a good answer; empty where it grades by the ground truth.
+    about a good answer; empty where it grades by the ground truth. `corrected` is the same by a corrected key, where a
+    run grades by both and they differ.
     """
 
     question_type: str
@@ -56,6 +59,13 @@ class Gold(Word):
     trap: Text | None = None
     groups: tuple[str, ...] = ()
     rubric: tuple[Text, ...] = ()
+    corrected: Gold | None = Field(default=None, exclude_if=is_none)
+
+    @property
+    def regraded(self) -> Gold | None:
+        """The corrected gold, where it expects another answer."""
+        other = self.corrected
+        return None if other is None or other.ground_truth == self.ground_truth else other
 
 
 class Case(Word):

@@ -125,6 +125,26 @@ class Panel:
         return CallRecord(recorded("judge", found.result), None, 0.0, 0.0, 0)
 
 
+async def verdict_alone(voter: Voter, key: QuestionKey, case: Case, answer: Answer, place: int) -> CallRecord[Verdict]:
+    """The verdict of the only voter, with that by the corrected key where it expects another answer.
+
+    The times are those of the first call.
+    """
+    border, question = voter.border_for(key), case.question
+    done: CallRecord[Verdict] = await voter.caller.call(
+        voter.judge.evaluate, question, case.gold, answer, place=place, border=border
+    )
+    if done.value is None or case.gold.regraded is None:
+        return done
+    other: CallRecord[Verdict] = await voter.caller.call(
+        voter.judge.evaluate, question, case.gold.regraded, answer, place=place, border=border
+    )
+    used = [one.value.usage for one in (done, other) if one.value is not None and one.value.usage is not None]
+    changes = {"corrected": other.value, "usage": reduce(add, used) if used else None}
+    verdict, attempts = done.value.model_copy(update=changes), done.attempts + other.attempts - 1
+    return CallRecord(verdict, other.error, done.service_ms, done.waited_ms, attempts)
+
+
 def judges_line(requested: Sequence[str], judges: Sequence[Judge], repeats: int) -> str:
     """Who judges and by which rules, in a few words, before it is known what is judged."""
     parts = [

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, JsonValue
 
 from bench.base import Benchmark, BenchmarkOptions
-from bench.config import SELECTION_FIELDS, BenchmarkConfig, option_name
+from bench.config import BenchmarkConfig, option_name
 from bench.pipeline.provider_options import provider_settings, recorded_settings
 from bench.published import RecordedAnswerer, RecordedAnswers, RecordedProvider
 from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
@@ -189,7 +189,12 @@ def answer_settings(answerer: Answerer) -> tuple[str, ...]:
 
 
 def _check_options(config: BenchmarkConfig, answerer: Answerer, judges: Sequence[Judge]) -> None:
-    """Raise `ConfigurationError` for an option that no language model of the run takes."""
+    """Raise `ConfigurationError` for an option that no language model of the run takes, or no panel."""
+    if config.locomo_key == "both" and (len(judges) > 1 or config.judge_repeats > 1):
+        raise ConfigurationError(
+            "--locomo-key both takes one --judge and one --judge-repeats: a panel votes by one key. Make "
+            "two runs, with original and with corrected."
+        )
     models = {
         "answer": isinstance(answerer, ModelAnswerer),
         "judge": any(isinstance(one, ModelJudge) for one in judges),
@@ -293,7 +298,6 @@ def record_of(benchmark: Benchmark, sample: SampleRecord, participants: Particip
 
 def parts_of(config: BenchmarkConfig, participants: Participants, version: str) -> Parts:
     """All that the numbers depend on and that is known before any data is read."""
-    selection = config.model_dump(mode="json", include=set(SELECTION_FIELDS))
     return {
         "suite.version": version,
         "ingest.isolation": config.isolation,
@@ -309,7 +313,7 @@ def parts_of(config: BenchmarkConfig, participants: Participants, version: str) 
         "judge.protocol": config.judge_protocol,
         "judge.protocols": list(protocol_names()) if any(judge.model for judge in participants.judges) else None,
         "judge.repeats": config.judge_repeats,
-        **{f"selection.{name}": value for name, value in selection.items()},
+        **{f"selection.{name}": value for name, value in config.selection.items()},
         **{
             f"ingest.provider.{record.name}": record.model_dump(mode="json") for record in participants.provider_records
         },

@@ -15,7 +15,7 @@ from bench.base import Benchmark
 from bench.cache import CachedStore, digest_of, fingerprint_of
 from bench.pipeline.border import Found, answer_in
 from bench.pipeline.ingest import Ingest
-from bench.pipeline.panel import Panel, Voter, outcome_of
+from bench.pipeline.panel import Panel, Voter, outcome_of, verdict_alone
 from bench.pipeline.provider_client import ProviderClient
 from bench.pipeline.run_part import Job, RunPart
 from llms import Answerer
@@ -180,7 +180,6 @@ class Pipeline:
 
     async def judge(self, job: Job, answer: Answer) -> Verdict:
         """How the judge grades `answer`, or what the votes of several come to."""
-        question, gold = job.case.question, job.case.gold
         inputs, each = self._verdict_keys(job.case, answer)
         alone = self._voters[0] if len(each) == 1 else None
         key = alone.cache_key(inputs) if alone and self._cache else ""
@@ -194,9 +193,7 @@ class Pipeline:
             written = together.value.model_dump_json() if together.value else None
             await self._save(job, "judge", inputs, together, written, usage, blame=failed)
             return _value_of(together)
-        done: CallRecord[Verdict] = await alone.caller.call(
-            alone.judge.evaluate, question, gold, answer, place=job.place, border=alone.border_for(job.key)
-        )
+        done = await verdict_alone(alone, job.key, job.case, answer, job.place)
         return await self._saved(job, "judge", inputs, done, key)
 
     def _search_key(self, case: Case) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench.cache import StepCache, trim_cache
-from bench.config import SELECTION_FIELDS, BenchmarkConfig
+from bench.config import BenchmarkConfig
 from bench.pipeline.gating import Gating, with_lasting_baseline
 from bench.pipeline.imported import only_judging
 from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
@@ -287,7 +287,7 @@ class RunSession:
             until=self.config.until,
             top_k=self.participants.top_k(self.config),
             isolation=self.config.isolation,
-            selection=self.config.model_dump(mode="json", include=set(SELECTION_FIELDS)),
+            selection=self.config.selection,
             sampled=", ".join(filter(None, [describe_selection(self.config), str(shard or "")])) or None,
             shard=shard,
             second_look_at=self.second_look_at,

@@ -85,7 +85,7 @@ class Details:
             "answer": None if line["answer"] is None else self._text(line["answer"]),
             "model": line["model"] and shown(line["model"], LONGEST),
             "judge_model": verdict and verdict["model"] and shown(verdict["model"], LONGEST),
-            "explanation": None if verdict is None else self._text(verdict["explanation"]),
+            "explanation": None if verdict is None else self._text(_explained(verdict)),
             "votes": [self._vote(vote) for vote in verdict["votes"]] if verdict else [],
             "nuggets": [[one["score"], self._text(one["reason"])] for one in (verdict or {}).get("nuggets", ())],
             "context_tokens": line["context_tokens"],
@@ -129,3 +129,10 @@ class Details:
 
     def _text(self, text: str, longest: int = LONGEST) -> int:
         return self.texts.number(shown(text, longest))
+
+
+def _explained(verdict: dict[str, Any]) -> str:
+    """What the judge says, and what it says by the corrected key where it was asked twice."""
+    other = verdict.get("corrected")
+    more = f"\n\nBy the corrected key {other['label']}: {other['explanation']}" if other else ""
+    return f"{verdict['explanation']}{more}"

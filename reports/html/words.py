@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.report import Report, Result
+from reports.report import CorrectedKey, Report, Result
 
 NOTHING = "-"
 FLOOR, CEILING = "none", "oracle"
@@ -18,7 +18,7 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def recall_at_10(result: Result) -> str:
+def recall_at_10(result: Result | CorrectedKey) -> str:
     """Recall@10 of messages, else of sessions."""
     levels = result.shown_retrieval
     level = levels.message or levels.session

@@ -58,6 +58,7 @@ def write_html(folder: Path, report: Report | None = None, *, kept: int = RESULT
             several={"benchmarks": len({one.benchmark.name for one in report.results}) > 1},
             rows=[(one, role(one.provider.name), recall_at_10(one), _cost(one)) for one in report.results],
             graded=[(one, name, scores) for one in report.results for name, scores in one.nuggets.items()],
+            recall_at_10=recall_at_10,
             charts_by_benchmark=charts_of(report.results, questions.search_ms),
             benchmarks=[next(group) for _name, group in groupby(report.results, lambda one: one.benchmark.name)],
             count=len(files.questions),

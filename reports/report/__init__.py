@@ -2,8 +2,8 @@
 
 from reports.report.attaching import attach_audit, judged_by, run_folder
 from reports.report.audits import Accepted, AcceptedShare, JudgeAudit, why
-from reports.report.build import GROUPS
 from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
+from reports.report.corrected import CorrectedKey
 from reports.report.files import (
     REPORT,
     Draft,
@@ -40,6 +40,7 @@ from reports.report.meter import Meter, check_limit, uses_models
 from reports.report.model import Report, Result, report_schema
 from reports.report.prices import Prices, Spending, dollars, question_paid
 from reports.report.published import AgainstPublished, PublishedGrades
+from reports.report.tally import GROUPS
 
 __all__ = [
     "GROUPS",
@@ -50,6 +51,7 @@ __all__ = [
     "AgainstPublished",
     "CheckVerdict",
     "Checked",
+    "CorrectedKey",
     "Draft",
     "Gate",
     "JudgeAudit",

@@ -28,6 +28,7 @@ from reports.metrics import (
     summarise,
 )
 from reports.report.cautions import clock_warnings_of, warnings_of
+from reports.report.corrected import CorrectedTally
 from reports.report.gates import Against, Threshold, evaluate
 from reports.report.judging import JudgingTally
 from reports.report.model import (
@@ -42,11 +43,10 @@ from reports.report.model import (
 from reports.report.prices import Prices, Spending, question_paid, tokens
 from reports.report.published import PublishedTally, made_here
 from reports.report.sampled import sample_of
-from reports.report.tally import LEVELS, ContextTally, Digest, Tally, digest, is_replaced, step_latency
+from reports.report.tally import GROUPS, LEVELS, ContextTally, Tally, digest, is_replaced, step_latency
 from reports.store import BenchmarkRecord, ContainerRecord, ProviderRecord, QuestionRecord, RunRecord
 from vocabulary import PHASES, CheckpointError, Phase, Usage, has_unspaced
 
-GROUPS = ("answerable", "unanswerable")
 COMPARED_K = 10
 
 
@@ -105,6 +105,7 @@ class _Pair:
         own = (benchmark.official_f1,) if benchmark.official_f1 else ()
         named = (*own, *benchmark.paper_metrics) if self.answered else ()
         self.f1 = {name: AnswerMean(name) for name in named}
+        self.corrected = CorrectedTally(benchmark, top_k, named)
         wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if searched else None
         self.official = wanted(top_k) if wanted else None
         self.haystack_tokens: dict[str, int] = {}
@@ -137,6 +138,7 @@ class _Pair:
         self.all.add(one)
         self.judging.add(record)
         self.published.add(record, self.judging.shown().name)
+        self.corrected.add(record)
         self.by_type[gold.question_type].add(one)
         for group in dict.fromkeys((GROUPS[not gold.answerable], *gold.groups)):
             self.by_group[group].add(one)
@@ -146,7 +148,7 @@ class _Pair:
         if self.official is not None:
             self.official.add(record.results, gold)
         if self.comparable is not None:
-            self.comparable[record.case.id] = _comparable(one)
+            self.comparable[record.case.id] = one.comparable(COMPARED_K)
         self._add_steps(record)
         self._add_results(record)
         self.replaced += is_replaced(record)
@@ -219,6 +221,7 @@ class _Pair:
             retrieval=self.all.levels(shown),
             official_retrieval=self.official.summary(shown) if self.official else {},
             f1={name: self._f1(mean) for name, mean in self.f1.items()},
+            corrected=self.corrected.result(self._types(), shown, judged),
             official_accuracy=self._official_accuracy(judged),
             nuggets=self.nuggets.summary(self._types()),
             context=self.context.summary(),
@@ -285,12 +288,6 @@ def _pair_of(pairs: dict[tuple[str, str], _Pair], provider: str, benchmark: str)
 
 def _numbers_by_size(name: str) -> list[str | int]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
-
-
-def _comparable(one: Digest) -> tuple[str, bool, bool | None]:
-    """(cluster, correct, found a message of the evidence; None without evidence)."""
-    scores = one.retrieval.get("message")
-    return one.cluster, one.outcome == "correct", None if scores is None else scores.hit[COMPARED_K] > 0
 
 
 def _comparisons(run: RunRecord, asked: Sequence[_Pair]) -> Iterator[Comparison]:

@@ -32,11 +32,12 @@ from reports.metrics import (
 )
 from reports.report.audits import Audits, JudgeAudit
 from reports.report.conformance import Conformance
+from reports.report.corrected import CorrectedKey, shown_retrieval
 from reports.report.gate_blocks import Gate
 from reports.report.judging import Agreement, JudgeResult
 from reports.report.published import PublishedGrades
 from reports.store import Git, JudgeRecord, ProviderRecord, RequestsRecord, ShardRecord, Versions
-from vocabulary import Phase
+from vocabulary import Phase, is_none
 
 SCHEMA_VERSION: Final = 2
 """Raised when a key goes away or changes its meaning; a new key does not raise it."""
@@ -160,6 +161,7 @@ class Result(Block):
     """By name. Empty where the data set has no such metrics or nothing was searched."""
     f1: dict[str, F1]
     """By name. Empty where the data set has no such metric or nothing was answered."""
+    corrected: CorrectedKey | None = Field(default=None, exclude_if=is_none)
     official_accuracy: dict[str, OfficialAccuracy]
     """By the data set's name. Empty where it has no such accuracies of its own or nothing was judged."""
     nuggets: dict[str, NuggetScores] = Field(default_factory=dict)
@@ -186,8 +188,7 @@ class Result(Block):
     @property
     def shown_retrieval(self) -> RetrievalLevels:
         """The retrieval that tables and pages show: where some questions cannot be answered, that of the others."""
-        answerable = self.by_group.get("answerable")
-        return answerable.retrieval if answerable else self.retrieval
+        return shown_retrieval(self.by_group, self.retrieval)
 
 
 class Report(Block):

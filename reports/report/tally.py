@@ -30,6 +30,7 @@ from vocabulary import REPLACEMENT, estimate_tokens
 
 TIMED = ("search", "answer", "judge")
 LEVELS: tuple[Level, ...] = ("message", "session")
+GROUPS = ("answerable", "unanswerable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Digest:
     replayed: bool
     retried: bool
     cached: bool
+
+    def comparable(self, k: int) -> tuple[str, bool, bool | None]:
+        """(cluster, correct, found a message of the evidence among the first `k`; None without evidence)."""
+        scores = self.retrieval.get("message")
+        return self.cluster, self.outcome == "correct", None if scores is None else scores.hit[k] > 0
 
 
 def digest(record: QuestionRecord) -> Digest:

@@ -61,6 +61,8 @@ def _lines(record: QuestionRecord, shown: int | None) -> Iterable[str]:
         yield _labelled("answer", _seen(record.answer.hypothesis) or "(empty)")
     if record.verdict is not None:
         yield _labelled("judge", _seen(record.verdict.explanation))
+        if (other := record.verdict.corrected) is not None and gold.corrected is not None:
+            yield _labelled("corrected", f"{_seen(gold.corrected.ground_truth)}  ({other.label})")
     if record.error is not None:
         yield _labelled("error", _fault(record.error))
     yield _labelled("evidence", _evidence(record, shown))

@@ -22,6 +22,7 @@ P95 = 5
 """The column that is left out where there are fewer than 90 columns: it is in report.json."""
 NOTHING = "-"
 SAMPLE = "  sample"
+CORRECTED = "  corrected key"
 MOST_GROUPS = 6
 """A benchmark with more groups of its own than these has them in report.json."""
 
@@ -79,6 +80,9 @@ def _rows(result: Result) -> Iterator[tuple[str, ...]]:
         _time(search.p95),
         str(result.questions.errors),
     )
+    if (other := result.corrected) is not None:
+        line = f"  n={result.questions.selected}"
+        yield CORRECTED, line, _accuracy(other.accuracy), _recall(other.shown_retrieval), "", "", ""
     if sample is not None:
         whole = "" if sample.estimate is None else _accuracy(sample.estimate)
         yield SAMPLE, f"  {sample.selected} of {sample.questions}", whole, "", "", "", ""

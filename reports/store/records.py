@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from vocabulary import Answer, Case, Phase, SearchResult, Text, Usage, Verdict, Vote, Word
+from vocabulary import Answer, Case, Phase, SearchResult, Text, Usage, Verdict, Vote, Word, is_none
 
 
 class StepError(Word):
@@ -199,6 +199,7 @@ class BenchmarkRecord(Word):
     paper_metrics: tuple[str, ...] = ()
     answer_prompt: str = ""
     own_prompts: dict[str, str] = Field(default_factory=dict)
+    corrected_key: str | None = Field(default=None, exclude_if=is_none)
     judges: tuple[JudgeRecord, ...] = ()
     sample: SampleRecord | None = None
 

@@ -48,6 +48,7 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
             "isolation": "question",
             "answer_prompt": "provider",
             "part": "tune",
+            "locomo_key": "both",
             "shard": "2/8",
         }
         text = words.get(name, "12")
@@ -86,6 +87,7 @@ def test_the_part_for_loading_is_what_was_given() -> None:
         data="x",
         as_of=True,
         context_size=(30,),
+        locomo_key="corrected",
         dataset=["/y"],
         synthetic_sessions=20,
         synthetic_questions=7,
@@ -95,6 +97,7 @@ def test_the_part_for_loading_is_what_was_given() -> None:
         "data": "x",
         "as_of": True,
         "context_size": (30,),
+        "locomo_key": "corrected",
         "dataset": ("/y",),
         "synthetic_sessions": 20,
         "synthetic_questions": 7,

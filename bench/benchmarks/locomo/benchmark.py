@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from bench.base import AnswerMetric, Benchmark, BenchmarkInfo, BenchmarkOptions, opaque_id
-from bench.benchmarks.locomo.evidence import resolve_evidence
+from bench.benchmarks.locomo.corrected_key import CorrectedKey, read_corrected_key
+from bench.benchmarks.locomo.evidence import evidence_of
+from bench.benchmarks.locomo.session_dates import parse_session_date
 from bench.data import download_command, each_key_once, find_file, other_kind, read_manifest
 from vocabulary import Case, DataError, Gold, Haystack, Message, Question, Role, Session
 
@@ -26,11 +28,6 @@ NOT_ANSWERABLE = "not answerable"
 
 _CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 _ADVERSARIAL = 5
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-_DATE = re.compile(rf"(\d{{1,2}}):(\d{{2}}) (am|pm) on (\d{{1,2}}) ({'|'.join(_MONTHS)}), (\d{{4}})")
 
 Record = dict[str, Any]  # any: parsed JSON, each field is checked where it is read
 T = TypeVar("T")
@@ -61,7 +58,11 @@ class _Conversation:
 
 
 class LoCoMo(Benchmark):
-    """LoCoMo as published: every question a case, every conversation a haystack shared by its questions."""
+    """LoCoMo: every question a case, every conversation a haystack shared by its questions.
+
+    With ``--locomo-key corrected`` answers and evidence of 156 questions are those of an audit; with ``both`` each gold
+    has its correction beside it (`Gold.corrected`).
+    """
 
     name: ClassVar[str] = "locomo"
     types: ClassVar[tuple[str, ...]] = tuple(_CATEGORIES.values())
@@ -91,8 +92,11 @@ class LoCoMo(Benchmark):
             verified=found.verified,
             licence=manifest.licence,
             citation=manifest.citation,
-            notes=(*found.notes, *self._remarks()),
+            notes=found.notes,
         )
+        remarks = () if options.locomo_key == "original" else self._correct(read_corrected_key(options))
+        notes = (*self._info.notes, *self._remarks(), *remarks)
+        self._info = self._info.model_copy(update={"notes": notes})
 
     @property
     def info(self) -> BenchmarkInfo:
@@ -144,18 +148,15 @@ class LoCoMo(Benchmark):
         category = _field(record, "category", int, where)
         if category not in _CATEGORIES:
             raise DataError(f"{where}: category {category} is none of 1 to {len(_CATEGORIES)}")
-        sources, unknown = resolve_evidence(_field(record, "evidence", list, where), conversation.session_of, where)
+        evidence, unknown = evidence_of(_field(record, "evidence", list, where), conversation.session_of, where)
         self._unknown_evidence += [f"{case_id} {name}" for name in unknown]
-        messages = tuple(dict.fromkeys(message for source in sources for message in source.ids))
         adversarial = category == _ADVERSARIAL
         return Gold(
             question_type=_CATEGORIES[category],
             # Two adversarial records carry an answer too ("No"): it is not what the benchmark expects.
             ground_truth=NOT_ANSWERABLE if adversarial else _text_or_number(record, "answer", where),
             answerable=not adversarial,
-            evidence_messages=messages,
-            evidence_sessions=tuple(dict.fromkeys(conversation.session_of[message] for message in messages)),
-            evidence_sources=sources,
+            **evidence,
             category=category,
             trap=self._trap(record, case_id, where) if adversarial else None,
         )
@@ -167,6 +168,31 @@ class LoCoMo(Benchmark):
         except DataError:
             self._without_trap.append(case_id)
             return None
+
+    def _correct(self, key: CorrectedKey) -> tuple[str, ...]:
+        """Put the golds of `key` in the place of the published ones, or beside them; what is to be said of it."""
+        number_of = {one.sample: number for number, one in enumerate(self._conversations.values())}
+        by_audit = {
+            f"locomo_{number_of[case.cluster]}_qa{int(case.id.rpartition('-q')[2])}": case for case in self._cases
+        }
+        session_of = {name: conversation.session_of for name, conversation in self._conversations.items()}
+        golds, both = key.apply(by_audit, session_of), self.options.locomo_key == "both"
+        for place, case in enumerate(self._cases):
+            if gold := golds.get(case.id):
+                gold = case.gold.model_copy(update={"corrected": gold}) if both else gold
+                self._cases[place] = case.model_copy(update={"gold": gold})
+        changes: dict[str, object] = {
+            "notes": (*self._info.notes, *key.notes),
+            "verified": self._info.verified and key.verified,
+        }
+        if both:
+            changes["corrected_key"] = key.sha256
+        else:
+            digest = hashlib.sha256(f"{self._info.sha256}\n{key.sha256}".encode()).hexdigest()
+            changes |= {"variant": f"{self._info.variant}, corrected key", "sha256": digest}
+            self._unknown_evidence = [one for one in self._unknown_evidence if one.partition(" ")[0] not in golds]
+        self._info = self._info.model_copy(update=changes)
+        return tuple(key.remarks(by_audit))
 
     def _remarks(self) -> Iterator[str]:
         blank = [case.id for case in self._cases if not case.question.text.strip()]
@@ -190,24 +216,6 @@ class LoCoMo(Benchmark):
             repeated[cluster] += times - 1
         for cluster, times in sorted((+repeated).items()):
             yield f"questions of {cluster} that repeat an earlier one word for word, counted as published: {times}"
-
-
-def parse_session_date(text: str) -> datetime:
-    """A date as LoCoMo writes it, ``1:56 pm on 8 May, 2023``; it has no time zone. Raises `DataError`.
-
-    Not `strptime`: that reads month names and am/pm in the language of the machine.
-    """
-    match = _DATE.fullmatch(text.strip())
-    if match:
-        hour, minute, half, day, month, year = match.groups()
-        if 1 <= int(hour) <= 12:
-            try:
-                return datetime(
-                    int(year), _MONTHS.index(month) + 1, int(day), int(hour) % 12 + 12 * (half == "pm"), int(minute)
-                )
-            except ValueError:
-                pass  # such as 31 June: said below, with the text as it stands
-    raise DataError(f"date {text!r} is not like '1:56 pm on 8 May, 2023'")
 
 
 def _parse(path: Path) -> list[Any]:  # any: parsed JSON, not checked yet

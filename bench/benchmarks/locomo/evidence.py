@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any  # any: parsed JSON
 
 from vocabulary import DataError, EvidenceSource
@@ -11,9 +12,25 @@ _EVIDENCE = re.compile(r"D:?(\d+):(\d+)(?:\s*[-\u2013]\s*(?:D:?\1:)?(\d+))?")
 _LONGEST_RANGE = 100
 
 
+def evidence_of(
+    references: Sequence[Any],  # any: parsed JSON
+    session_of: Mapping[str, str],
+    where: str,
+) -> tuple[dict[str, Any], list[str]]:  # any: values of different fields
+    """The fields of a gold that say its evidence, and the references that lead to no message."""
+    sources, unknown = resolve_evidence(references, session_of, where)
+    messages = tuple(dict.fromkeys(message for source in sources for message in source.ids))
+    fields = {
+        "evidence_messages": messages,
+        "evidence_sessions": tuple(dict.fromkeys(session_of[message] for message in messages)),
+        "evidence_sources": sources,
+    }
+    return fields, unknown
+
+
 def resolve_evidence(
-    references: list[Any],  # any: parsed JSON
-    known: dict[str, str],
+    references: Sequence[Any],  # any: parsed JSON
+    known: Mapping[str, str],
     where: str,
 ) -> tuple[tuple[EvidenceSource, ...], list[str]]:
     """The references with the message ids that each names, and the references that lead to no message.

@@ -14,7 +14,7 @@ from bench.config import BenchmarkConfig
 from bench.pipeline import OpenBenchmark, Participants
 from reports.report import Prices, dollars
 from reports.store import SelectedQuestion
-from vocabulary import Case, Usage, estimate_tokens
+from vocabulary import Case, Gold, Usage, estimate_tokens
 
 _HAYSTACKS, _SESSIONS = 5, 4
 """How much is looked at to learn how long messages are: so many sessions of so many haystacks of each benchmark."""
@@ -74,6 +74,12 @@ def size_of(benchmark: Benchmark, cases: Sequence[Case]) -> Size:
     return Size(message=tokens / max(1, messages), haystack=tokens / max(1, sessions) * whole / max(1, len(haystacks)))
 
 
+def graded_by(cases: Sequence[Case]) -> Iterator[Gold]:
+    """The gold of each verdict on `cases`: two where two keys expect different answers."""
+    for case in cases:
+        yield from filter(None, (case.gold, case.gold.regraded))
+
+
 def price_lines(
     selected: Sequence[SelectedQuestion],
     benchmarks: Mapping[str, OpenBenchmark],
@@ -107,9 +113,9 @@ def price_lines(
             whole = _PROMPT + _least(size.haystack, config.context_tokens)
             all_read += _priced(prices, model, len(cases), (whole, whole), _ANSWER)
         own = [judge for judge in participants.judges_for(benchmarks[name].benchmark) if judge.model is not None]
-        for model, judge in zip(judging, own[: len(judging)], strict=True):
+        for model, judge in zip(judging, own, strict=False):  # a benchmark with a judge of its own has none of them
             seen = _RUBRIC + _ANSWER[0], _RUBRIC + _ANSWER[1]
-            count = sum(judge.calls_for(case.gold) for case in cases) * config.judge_repeats
+            count = sum(judge.calls_for(gold) for gold in graded_by(cases)) * config.judge_repeats
             price[model] += _priced(prices, model, count, seen, _VERDICT, batched=config.judge_batch)
     parts = "; ".join(f"{model.detail} {one}" for model, one in price.items())
     yield f"estimated price: {sum(price.values(), _NOTHING)} ({parts})"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.config import BenchmarkConfig
 from bench.pipeline import OpenBenchmark, Participants
-from bench.plugin.terminal.estimate import price_lines
+from bench.plugin.terminal.estimate import graded_by, price_lines
 from reports.store import SelectedQuestion
 from vocabulary import PHASES, Case
 
@@ -67,7 +67,7 @@ def _model_calls(
 ) -> int:  # fmt: skip
     answering = "answer" in phases and not participants.answerer.offline
     judges = participants.judges_for(opened.benchmark) if "judge" in phases else ()
-    judging = sum(judge.calls_for(case.gold) for judge in judges for case in cases)
+    judging = sum(judge.calls_for(gold) for judge in judges for gold in graded_by(cases))
     return len(cases) * answering + judging * config.judge_repeats
 
 

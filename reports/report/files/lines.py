@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 from pydantic.json_schema import models_json_schema
 
 from reports.metrics import Documented
 from reports.store import Step
-from vocabulary import EvidenceSource, Verdict, Word
+from vocabulary import EvidenceSource, Verdict, Word, is_none
 
 RESULTS = "results.jsonl"
 RETRIEVED = "retrieved.jsonl"
@@ -53,6 +53,10 @@ class ResultLine(Documented, Word):
     evidence_sessions: tuple[str, ...]
     evidence_sources: tuple[EvidenceSource, ...]
     """The evidence as the data set publishes it, and the ids above that each part of it names."""
+    corrected_truth: str | None = Field(default=None, exclude_if=is_none)
+    """The ground truth by the corrected key; only in a run that grades by both keys, of a question that it corrects."""
+    corrected_evidence: tuple[str, ...] | None = Field(default=None, exclude_if=is_none)
+    """The messages of the evidence by that key; in the same lines."""
     haystack: str
     haystack_tokens: int | None
     """Size of the haystack in estimated tokens (a token is four characters); null before it is ingested."""

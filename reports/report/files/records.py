@@ -108,6 +108,8 @@ class _About:
             evidence_messages=gold.evidence_messages,
             evidence_sessions=gold.evidence_sessions,
             evidence_sources=gold.evidence_sources,
+            corrected_truth=gold.corrected.ground_truth if gold.corrected else None,
+            corrected_evidence=gold.corrected.evidence_messages if gold.corrected else None,
             haystack=case.haystack,
             haystack_tokens=self._tokens.get((record.provider, case.benchmark, case.haystack)),
             cluster=case.cluster,
