@@ -23,13 +23,19 @@ class Limits(CallLimits):
     """What a provider can bear: `net.CallLimits` with `concurrency`, `per_minute` and `scope`, and what follows.
 
     `sessions` is how many sessions of one container may be ingested at once: 1 keeps their order. `containers` is
-    "one-process" for an engine whose store of a container only one process may have open: all questions of a container
-    then go to one worker. `indexing_timeout` is in seconds.
+    "one-folder" where a container is in the `workspace`, so that other folders and machines have to ingest their own,
+    and "one-process" for an engine whose store of a container only one process may have open: all questions of a
+    container then go to one worker. `indexing_timeout` is in seconds.
     """
 
     sessions: int = 1
-    containers: Literal["shared", "one-process"] = "shared"
+    containers: Literal["shared", "one-folder", "one-process"] = "shared"
     indexing_timeout: float = 600.0
+
+    @property
+    def local(self) -> bool:
+        """Whether only this folder can search what is ingested here; so it is with what computes in the process."""
+        return self.containers != "shared" or self.scope == "process"
 
     @property
     def indexing_end(self) -> float:

@@ -59,6 +59,7 @@ MEASURED = {
     "docs/judging.md": {"": "names of models"},
     "docs/latency.md": {"": "times"},
     "docs/longmemeval.md": {"2.74 GB": "times", "until all": "times", "`longmemeval_m`": "the size of a file"},
+    "docs/many-machines.md": {"": "times, and variables of schedulers"},
     "docs/metrics.md": {
         "`different`": "a rule",
         **{row.name: "minutes; tests/reports/report/gates holds its bars" for row in (*ROWS, *EQUAL)},

@@ -7,12 +7,12 @@ once a second, so a run overshoots by what was done since, and by the calls that
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from bench.config import BenchmarkConfig
 from bench.pipeline.participants import Participants, judge_record
+from bench.pipeline.run_part import calls_models
 from bench.pipeline.session import RunSession
-from reports.report import Meter, Prices, check_limit, dollars, uses_models
+from reports.report import Meter, Prices, check_limit, dollars, is_reached
 from reports.store import Checkpoint, read_run
 from vocabulary import ConfigurationError
 
@@ -31,7 +31,7 @@ class Budget:
 
     def look(self) -> bool:
         """Whether the money is used."""
-        if not self.used_up and _reached(self._meter.usd(), self._limit):
+        if not self.used_up and is_reached(self._meter.usd(), self._limit):
             self.used_up = True
             self._stop()
         return self.used_up
@@ -49,7 +49,7 @@ class Budget:
 
 def meter_of(checkpoint: Checkpoint, config: BenchmarkConfig, participants: Participants) -> Meter | None:
     """What counts the money of a run that was begun; None where nothing is to be paid for."""
-    return Meter(checkpoint, read_run(checkpoint)) if _costs(config, participants) else None
+    return Meter(checkpoint, read_run(checkpoint)) if calls_models(participants, config.until) else None
 
 
 def check_budget(session: RunSession) -> None:
@@ -59,7 +59,7 @@ def check_budget(session: RunSession) -> None:
     """
     config, participants = session.config, session.participants
     limit = config.max_usd
-    if limit is None or not _costs(config, participants):
+    if limit is None or not calls_models(participants, config.until):
         return
     judges = [judge_record(judge) for judge in participants.judges] if config.until == "judge" else []
     check_limit(limit, Prices(session.began), participants.answerer_record, judges)
@@ -72,21 +72,8 @@ def check_budget(session: RunSession) -> None:
         checkpoint.close()
     if spent is None:
         raise ConfigurationError(f"--max-usd {limit:g} cannot hold for run {session.run_id}: {_UNKNOWN}. {_WITHOUT}")
-    if _reached(spent, limit):
+    if is_reached(spent, limit):
         raise ConfigurationError(
             f"run {session.run_id} has spent {dollars(spent)}, and --max-usd is {limit:g} for all of it: go on with a "
             f"larger one, as in --max-usd {2 * limit:g}."
         )
-
-
-def _costs(config: BenchmarkConfig, participants: Participants) -> bool:
-    """Whether the run calls a model."""
-    if config.until not in ("answer", "judge"):
-        return False
-    judges = [judge_record(judge) for judge in participants.judges] if config.until == "judge" else []
-    return uses_models(participants.answerer_record, judges)
-
-
-def _reached(usd: Decimal | None, limit: float) -> bool:
-    # of what is unknown nobody can say that it is less
-    return usd is None or usd >= Decimal(str(limit))

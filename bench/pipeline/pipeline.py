@@ -76,7 +76,7 @@ class Pipeline:
         self._last = PHASES.index(part.config.until)
         record = next(record for record in part.participants.provider_records if record.name == client.name)
         self._search_inputs = fingerprint_of([record.model_dump(mode="json"), self._top_k])
-        self._holder = store.holder(benchmark.info) if store else part.checkpoint.run_id
+        self._holder = store.holder(benchmark.info) if store else part.holder(client.provider.limits)
         where = (store.cache.checkpoint, store.name) if store else (part.checkpoint, client.name)
         self._ingest = Ingest(client, Leases(*where, benchmark.name, part.invocation))
 

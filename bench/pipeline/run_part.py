@@ -10,9 +10,11 @@ from typing import Any  # whatever a phase gives
 
 from bench.cache import StepCache
 from bench.config import BenchmarkConfig
-from bench.pipeline.participants import Participants
+from bench.pipeline.participants import Participants, judge_record
 from bench.pipeline.selection import OpenBenchmark
 from net import Ledger
+from providers import Limits
+from reports.report import uses_models
 from reports.store import Checkpoint, SelectedQuestion, StoredStep, recorded
 from vocabulary import Answer, Phase, SearchResult, Verdict
 
@@ -33,6 +35,7 @@ class RunPart:
 
     `folder` is the run's, `invocation` identifies this start of it in leases. `benchmarks` are by name. `process` names
     this one among all that the invocation has ever had. `cache` is None where nothing is shared with other runs.
+    `folder_id` tells the run's folder from others that work on the same run, "" where there can be none.
     """
 
     config: BenchmarkConfig
@@ -45,6 +48,13 @@ class RunPart:
     workers: int = 1
     process: str = ONLY_PROCESS
     cache: StepCache | None = None
+    folder_id: str = ""
+
+    def holder(self, limits: Limits) -> str:
+        """What the run's containers are named after, in a provider with these limits."""
+        return (
+            f"{self.checkpoint.run_id}-{self.folder_id}" if limits.local and self.folder_id else self.checkpoint.run_id
+        )
 
     @property
     def in_flight(self) -> int:
@@ -127,3 +137,9 @@ class Job:
 def calls_folder(run: Path) -> Path:
     """Where the processes of the run in that folder note their calls in flight."""
     return run / "calls"
+
+
+def calls_models(participants: Participants, until: Phase) -> bool:
+    """Whether a run that goes `until` a phase calls a model."""
+    judges = [judge_record(judge) for judge in participants.judges] if until == "judge" else []
+    return until in ("answer", "judge") and uses_models(participants.answerer_record, judges)

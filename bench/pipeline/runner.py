@@ -183,12 +183,18 @@ class Runner:
         stored = self.checkpoint.steps(new)
         for key, question in new.items():
             self._jobs[key] = job = Job(question, stored[key], next(self._places))
-            if not again and self._pipeline_of(question).replay(job):
-                continue
-            if "search" not in stored[key]:
-                self._waiting[key] = self._container(question)
-                job.ingested.add_done_callback(partial(self._ingested, key))
-            job.task = self._background.submit(self._pipeline_of(question).run(job, again=again))
+            self._start(question, job, again=again)
+
+    def _start(self, question: SelectedQuestion, job: Job, *, again: bool = False) -> bool:
+        """Take a question through its pipeline; False if all of it is recorded."""
+        pipeline = self._pipeline_of(question)
+        if not again and pipeline.replay(job):
+            return False
+        if "search" not in job.stored:
+            self._waiting[job.key] = self._container(question)
+            job.ingested.add_done_callback(partial(self._ingested, job.key))
+        job.task = self._background.submit(pipeline.run(job, again=again))
+        return True
 
     def _ingested(self, key: QuestionKey, _future: Future[None]) -> None:
         self._waiting.pop(key, None)

@@ -16,6 +16,7 @@ from bench.config import BenchmarkConfig
 from bench.pipeline.gating import Gating, with_lasting_baseline
 from bench.pipeline.imported import only_judging
 from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
+from bench.pipeline.places import SharedRunner
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
 from bench.pipeline.runner import Runner
@@ -49,6 +50,7 @@ from reports.store import (
     sqlite_url,
     write_place,
 )
+from reports.store.sharing import Presence, at_work, folder_id
 from vocabulary import CheckpointError, ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +121,11 @@ class RunSession:
         return self.config.checkpoint_url or sqlite_url(self.folder / "checkpoint.sqlite")
 
     @property
+    def is_exclusive(self) -> bool:
+        """Whether no other place may work on the run meanwhile."""
+        return bool(self.config.retry_from or self.second_look_at)
+
+    @property
     def exists(self) -> bool:
         """Whether the run was begun before."""
         if self.config.checkpoint_url is None:
@@ -173,6 +180,11 @@ class RunSession:
             self.release()
             raise
         try:
+            if self.is_exclusive and at_work(checkpoint):
+                raise ConfigurationError(
+                    f"run {self.run_id!r} is being worked on from another folder or machine: wait for its end, or stop "
+                    "that."
+                )
             begin(checkpoint, self._record(), parts_of(self.config, self.participants, VERSION), self.config.retry_from)
             self.settle(checkpoint)
             if self.config.retry_from:
@@ -193,7 +205,7 @@ class RunSession:
         settle_requests(checkpoint, found, self.config.retry_from)
 
     def lead(self) -> None:
-        """Make sure that no other invocation is at work on the run, and keep it so until `release`."""
+        """Keep out until `release` those that may not work on the run meanwhile; refuse if one of them does."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)  # it holds prompts and answers
@@ -202,7 +214,7 @@ class RunSession:
                 f"the run's folder {self.folder} cannot be made: {error.strerror}. Choose another with --runs-dir."
             ) from error
         if self.leads and self._lead is None:
-            self._lead = Lead(self.folder, self.run_id, self.config.checkpoint_url)
+            self._lead = Lead(self.folder, self.run_id, self.config.checkpoint_url, exclusive=self.is_exclusive)
             settle_calls(self.calls)
 
     def release(self) -> None:
@@ -220,20 +232,24 @@ class RunSession:
             for opened in benchmarks.values():
                 prepare_answer_metrics((opened.benchmark.official_answer or "", *opened.benchmark.paper_metrics))
         cache, self._cache = self._cache, None
-        return Runner(
-            RunPart(
-                self.config,
-                self.participants,
-                checkpoint,
-                self.folder,
-                self.invocation,
-                benchmarks,
-                worker=self.worker,
-                workers=self.workers,
-                process=self.process,
-                cache=cache,
-            )
+        folder = folder_id(self.folder) if checkpoint.engine.dialect.name == "postgresql" else ""
+        part = RunPart(
+            self.config,
+            self.participants,
+            checkpoint,
+            self.folder,
+            self.invocation,
+            benchmarks,
+            worker=self.worker,
+            workers=self.workers,
+            process=self.process,
+            cache=cache,
+            folder_id=folder,
         )
+        if not folder or self.is_exclusive:
+            return Runner(part)
+        place = f"{self.invocation}:{self.process}"
+        return SharedRunner(part, Presence(checkpoint, place, folder, self.config.until))
 
     def finish(self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] = _NONE) -> Report:
         """Write down that this work is over, and the report of all that the run knows.

@@ -36,7 +36,7 @@ from reports.report.gates import (
     parse_relative,
     parse_threshold,
 )
-from reports.report.meter import Meter, check_limit, uses_models
+from reports.report.meter import Meter, check_limit, is_reached, uses_models
 from reports.report.model import Report, Result, report_schema
 from reports.report.prices import Prices, Spending, dollars, question_paid
 from reports.report.published import AgainstPublished, PublishedGrades
@@ -79,6 +79,7 @@ __all__ = [
     "find_baseline",
     "gate_lines",
     "headline",
+    "is_reached",
     "judged_by",
     "lasting_name",
     "lines_schema",

@@ -75,6 +75,11 @@ class Meter:
         return self._checkpoint.read(query.where(columns.result.is_not(None), columns.attempts > 0, *which))
 
 
+def is_reached(usd: Decimal | None, limit: float | None) -> bool:
+    """Whether a limit in dollars is reached; of what is unknown nobody can say that it is less."""
+    return limit is not None and (usd is None or usd >= Decimal(str(limit)))
+
+
 def uses_models(answerer: AnswererRecord, judges: Sequence[JudgeRecord]) -> bool:
     """Whether anybody has to be paid for."""
     return not answerer.offline or any(judge.model is not None for judge in judges)

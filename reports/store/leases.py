@@ -23,7 +23,7 @@ from reports.store.records import StepError
 HEARTBEAT_SECONDS = 5.0
 _SESSIONS_AT_ONCE = 200
 DEAD_AFTER_SECONDS = 60.0
-_RENEWED_AFTER_SECONDS = 3 * HEARTBEAT_SECONDS
+RENEWED_AFTER_SECONDS = 3 * HEARTBEAT_SECONDS
 
 
 class ClaimState(Enum):
@@ -182,7 +182,7 @@ class Leases:
         if row.state == "failed" and row.invocation == self._invocation and not again:
             return Claim(ClaimState.FAILED, error=StepError(type=row.error_type, message=row.error_message))
         # after an outage of the database the living need a moment to renew what they hold
-        silent = row.now - row.heartbeat if self._checkpoint.reconnecting.back_seconds > _RENEWED_AFTER_SECONDS else 0.0
+        silent = row.now - row.heartbeat if self._checkpoint.reconnecting.back_seconds > RENEWED_AFTER_SECONDS else 0.0
         if row.state == "ingesting" and not _dead(row.owner, silent):
             return Claim(ClaimState.BUSY)
         return None

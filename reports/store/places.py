@@ -16,6 +16,7 @@ from reports.store import tables
 from reports.store.checkpoint import Checkpoint
 from reports.store.run_lock import is_led, is_locked
 from reports.store.runs import check_run_id, read_run
+from reports.store.sharing import at_work
 from vocabulary import CheckpointError, ConfigurationError
 
 _CHECKPOINT = "checkpoint.sqlite"
@@ -62,9 +63,11 @@ def is_worked_on(checkpoint: Checkpoint, folder: Path) -> bool:
         return is_locked(folder)
     try:
         with checkpoint.engine.connect() as connection:
-            return is_led(connection, checkpoint.run_id)
+            if is_led(connection, checkpoint.run_id):
+                return True
     except sa.exc.SQLAlchemyError as error:
         raise tables.failure(checkpoint.url, "read", error) from error
+    return at_work(checkpoint)
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -52,15 +52,15 @@ def is_led(connection: sa.Connection, run_id: str) -> bool:
 
 
 class Lead:
-    """One invocation at a time works on a run: the process that begins it holds this until `close` or its death.
+    """One invocation at a time works in a run's folder: the process that begins it holds this until `close` or death.
 
-    In the run's folder it is a lock on a file; a run in PostgreSQL, which processes of other machines may want too,
-    has an advisory lock there, which lasts as long as the connection.
+    In the folder it is a lock on a file. A run in PostgreSQL has an advisory lock there, which lasts as long as the
+    connection: invocations of several folders and machines hold it together, an `exclusive` one alone.
 
-    Raises `ConfigurationError` if another invocation is at work on the run.
+    Raises `ConfigurationError` if others are at work on the run that keep this one out.
     """
 
-    def __init__(self, folder: Path, run_id: str, url: str | None) -> None:
+    def __init__(self, folder: Path, run_id: str, url: str | None, *, exclusive: bool = False) -> None:
         self._engine: Engine | None = None
         try:
             self._file = os.open(folder / _LEAD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -75,7 +75,7 @@ class Lead:
         os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         try:
             if url is not None and url.startswith("postgresql"):
-                self._lock_database(run_id, url)
+                self._lock_database(run_id, url, exclusive=exclusive)
         except BaseException:
             self.close()
             raise
@@ -87,20 +87,29 @@ class Lead:
             self._connection.close()
             self._engine.dispose()
 
-    def _lock_database(self, run_id: str, url: str) -> None:
+    def _lock_database(self, run_id: str, url: str, *, exclusive: bool) -> None:
         self._engine = tables.connect(url)
+        lock = sa.func.pg_try_advisory_lock if exclusive else sa.func.pg_try_advisory_lock_shared
         try:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            free = self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(_key(run_id)))).scalar_one()
+            free = self._connection.execute(sa.select(lock(_key(run_id)))).scalar_one()
         except sa.exc.SQLAlchemyError as error:
             raise tables.failure(url, "opened", error) from error
         if not free:
-            raise _busy(run_id, "a process of another folder or machine")
+            raise _elsewhere(run_id, exclusive=exclusive)
 
 
 def _key(run_id: str) -> int:
     """What a run's advisory lock is called."""
     return int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _elsewhere(run_id: str, *, exclusive: bool) -> ConfigurationError:
+    alone = "this one has" if exclusive else "that one (--retry-from or a second look) has"
+    return ConfigurationError(
+        f"run {run_id!r} is being worked on from another folder or machine, and {alone} to be alone with it. Wait for "
+        "its end, stop it, or use another --run-id."
+    )
 
 
 def _busy(run_id: str, holder: str) -> ConfigurationError:

@@ -93,17 +93,23 @@ def test_an_address_without_its_password(url: str, kept: str) -> None:
     assert without_password(url) == kept
 
 
-def test_a_run_has_one_lead_in_its_folder_and_in_its_database(tmp_path: Path, postgres_url: str) -> None:
-    for name in ("here", "there"):
+def test_a_folder_has_one_invocation_and_a_database_many_unless_one_wants_to_be_alone(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    for name in ("here", "there", "beside"):
         (tmp_path / name).mkdir()
     lead = Lead(tmp_path / "here", "run", postgres_url)
     with pytest.raises(ConfigurationError, match=r"being worked on by process \d+ on"):
         Lead(tmp_path / "here", "run", None)
-    with pytest.raises(ConfigurationError, match="another folder or machine"):
-        Lead(tmp_path / "there", "run", postgres_url)
-    Lead(tmp_path / "there", "other", postgres_url).close()
-    lead.close()
     Lead(tmp_path / "there", "run", postgres_url).close()
+    with pytest.raises(ConfigurationError, match="another folder or machine, and this one has to be alone"):
+        Lead(tmp_path / "there", "run", postgres_url, exclusive=True)
+    Lead(tmp_path / "there", "other", postgres_url, exclusive=True).close()
+    lead.close()
+    alone = Lead(tmp_path / "there", "run", postgres_url, exclusive=True)
+    with pytest.raises(ConfigurationError, match=r"another folder or machine, and that one \(--retry-from"):
+        Lead(tmp_path / "beside", "run", postgres_url)
+    alone.close()
 
 
 def test_a_file_that_cannot_be_replaced_stays_and_leaves_no_draft(tmp_path: Path) -> None:

@@ -1,0 +1,176 @@
+"""The places that are at work on a run, by the database's clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from reports.store import tables
+from reports.store.checkpoint import Checkpoint
+from reports.store.leases import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS, RENEWED_AFTER_SECONDS
+from reports.store.owners import is_gone, this_process
+from reports.store.sharing.shared_tables import claims, exist, lock_claims, make_tables, places
+from reports.store.writer import Put
+from vocabulary import CheckpointError, ConfigurationError, Phase
+
+T = TypeVar("T")
+_FILE = "folder.id"
+
+
+class _Row(NamedTuple):
+    place: str
+    folder: str
+    process: str
+    until: str
+    ended: bool
+    silent: float
+
+
+def folder_id(folder: Path) -> str:
+    """What the run's `folder` is called in the database, chosen at random when it is first wanted.
+
+    Processes that share a disk have the same. Raises `CheckpointError` if it cannot be kept.
+    """
+    file = folder / _FILE
+    try:
+        try:
+            with file.open("x", encoding="ascii") as new:
+                new.write(uuid.uuid4().hex[:8])
+        except FileExistsError:
+            pass
+        while not (known := file.read_text(encoding="ascii")):  # another process is about to write it
+            time.sleep(0.01)
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be written: {error.strerror}.") from error
+    return known
+
+
+def at_work(checkpoint: Checkpoint) -> bool:
+    """Whether a place of the run has not ended, and has renewed its lease; raises `CheckpointError`.
+
+    An advisory lock does not show it after the database was restarted.
+    """
+    if checkpoint.engine.dialect.name != "postgresql":
+        return False
+    try:
+        with checkpoint.engine.connect() as connection:
+            rows = _read(connection, checkpoint.run_id) if exist(connection) else []
+    except sa.exc.SQLAlchemyError as error:
+        raise tables.failure(checkpoint.url, "read", error) from error
+    return any(not _is_dead(row, row.silent) for row in rows)
+
+
+def _read(connection: sa.Connection, run_id: str) -> list[_Row]:
+    columns = places.c
+    silent = tables.now(connection.engine) - columns.heartbeat
+    query = sa.select(columns.place, columns.folder, columns.process, columns.until, columns.ended, silent)
+    return [_Row._make(row) for row in connection.execute(query.where(columns.run_id == run_id))]
+
+
+def _is_dead(row: _Row, silent_seconds: float) -> bool:
+    return row.ended or silent_seconds > DEAD_AFTER_SECONDS or is_gone(row.process)
+
+
+class Presence:
+    """A process as a place of a run, whose lease a thread renews until `end`.
+
+    `place` begins with the invocation; `folder` is the id of the run's folder; `living` counts the places at work.
+    While there are any, claims and failures stand for all that join; the first after the last begins without them.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, place: str, folder: str, until: Phase) -> None:
+        self.checkpoint = checkpoint
+        self.place = place
+        self.folder = folder
+        self.until = until
+        self.gone: frozenset[str] = frozenset()
+        self.reachable: frozenset[str] = frozenset({place})
+        self.living = 1
+        self._ended = threading.Event()
+        self._renewed = time.time()
+        self._thread = threading.Thread(target=self._renew, name="bench-place", daemon=True)
+
+    def begin(self) -> None:
+        """Join the run; raises `ConfigurationError` if the places at work take it to another phase."""
+
+        def join(connection: sa.Connection) -> None:
+            make_tables(connection)
+            lock_claims(connection, self.checkpoint.run_id)
+            living = [row for row in _read(connection, self.checkpoint.run_id) if not self._counts_as_gone(row)]
+            if other := next((row for row in living if row.until != self.until), None):
+                raise ConfigurationError(
+                    f"run {self.checkpoint.run_id!r} is being worked on with --until {other.until}, and not "
+                    f"{self.until}: give all places the same, or wait for its end."
+                )
+            if not living:
+                for table in (claims, places):
+                    connection.execute(sa.delete(table).where(table.c.run_id == self.checkpoint.run_id))
+            beat = tables.now(connection.engine)
+            row = {"folder": self.folder, "process": this_process(), "until": self.until, "ended": False}
+            insert = tables.upsert(connection.engine, places).values(**self._key, **row, heartbeat=beat)
+            connection.execute(insert.on_conflict_do_nothing())
+
+        self.transact(join)
+        self._renewed = time.time()
+        self._thread.start()
+
+    def end(self) -> None:
+        """Leave the run: what is claimed here and not done is free at once. May be called twice."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self.checkpoint.writer.submit(Put(self._update().values(ended=True), {}))
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether the lease was not renewed for so long that others may have taken what was claimed."""
+        return time.time() - self._renewed > DEAD_AFTER_SECONDS
+
+    def look(self) -> frozenset[str]:
+        """Read which places are `gone` and which share this folder; those that are gone since the last look.
+
+        `reachable` are those whose local stores this process has, and those whose it need not respect.
+        """
+        rows = self.transact(lambda connection: _read(connection, self.checkpoint.run_id))
+        gone = frozenset(row.place for row in rows if row.place != self.place and self._counts_as_gone(row))
+        new, self.gone = gone - self.gone, gone
+        self.living = len(rows) - len(gone)
+        self.reachable = gone | {row.place for row in rows if row.folder == self.folder} | {self.place}
+        return new
+
+    def transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` returns in a transaction, done again while the database is away; raises `CheckpointError`."""
+
+        def do() -> T:
+            with self.checkpoint.engine.begin() as connection:
+                return work(connection)
+
+        try:
+            return self.checkpoint.reconnecting.run(do)
+        except sa.exc.SQLAlchemyError as error:
+            raise tables.failure(self.checkpoint.url, "written", error) from error
+
+    def _counts_as_gone(self, row: _Row) -> bool:
+        # a folder has one invocation at a time, which its lock sees to
+        left_behind = row.folder == self.folder and row.place.partition(":")[0] != self.place.partition(":")[0]
+        # after an outage of the database the living need a moment to renew what they hold
+        settled = self.checkpoint.reconnecting.back_seconds > RENEWED_AFTER_SECONDS
+        return left_behind or _is_dead(row, row.silent if settled else 0.0)
+
+    def _renew(self) -> None:
+        beat = Put(self._update().values(heartbeat=tables.now(self.checkpoint.engine)), {})
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            if self.checkpoint.writer.submit(beat).exception() is None:
+                self._renewed = time.time()
+
+    def _update(self) -> sa.Update:
+        return sa.update(places).where(*(places.c[name] == value for name, value in self._key.items()))
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {"run_id": self.checkpoint.run_id, "place": self.place}

@@ -1,0 +1,57 @@
+"""The tables of the places of a run; they hold what counts while places are at work, and no result."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+_TABLES_LOCK = 0x6D656D62706C6163  # any number that nobody else takes: "membplac" in ASCII
+
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, primary_key=True),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("process", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Column("heartbeat", sa.Float, nullable=False),
+    sa.Column("ended", sa.Boolean, nullable=False),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("benchmark", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, primary_key=True),
+    sa.Column("haystack", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("failed", sa.Boolean, nullable=False),
+    sa.Index("claims_of_haystacks", "haystack", "provider", "run_id"),  # never taken for the key: it begins otherwise
+)
+
+
+def make_tables(connection: sa.Connection) -> None:
+    """Make the tables where they are not there yet."""
+    if not exist(connection):
+        # "create if it is not there" races with itself on PostgreSQL; the lock is gone with the transaction
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+        metadata.create_all(connection)
+
+
+def exist(connection: sa.Connection) -> bool:
+    """Whether the tables are there."""
+    return connection.execute(sa.select(sa.func.to_regclass(claims.name))).scalar_one() is not None
+
+
+def lock_claims(connection: sa.Connection, run_id: str) -> None:
+    """Let nobody else claim questions of the run, or join it, until the end of the transaction.
+
+    So two claims of the same questions never wait for each other, and never end in a deadlock.
+    """
+    key = int.from_bytes(blake2b(f"claims of {run_id}".encode(), digest_size=8).digest(), "big", signed=True)
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))

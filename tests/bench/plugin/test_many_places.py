@@ -1,0 +1,114 @@
+"""Several invocations, each in a folder of its own, work on one run in PostgreSQL: nothing is asked twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from reports.store.sharing.shared_tables import places
+from tests.bench.plugin.suite import SMALL, Suite, comparable, wait
+from tests.processes import Process
+from tests.reports.store.postgres_server import PostgresServer
+from tests.subjects.many_haystacks import HAYSTACKS
+
+QUESTIONS = SESSIONS = HAYSTACKS * 20
+IN_FLIGHT = 4
+OTHERS = ("--answering-model=tests.subjects.watched:First", "--judge=tests.subjects.watched:Contains")
+RUN = ("tests/subjects/many_haystacks.py", "-o", "python_files=many_haystacks.py", *SMALL)
+
+
+def begin(suite: Suite, place: str, url: str, subject: str, *options: str) -> Process:
+    folder, provider = f"--runs-dir={suite.folder / place}", f"--provider=tests.subjects.service:{subject}"
+    shared = ("--run-id=one", f"--checkpoint-url={url}", f"--in-flight={IN_FLIGHT}", "--patience=60")
+    cache = ("-o", f"cache_dir={suite.folder / place / 'cache'}")
+    return suite.start(*RUN, *OTHERS, provider, folder, *cache, *shared, *options)
+
+
+def wait_for_places(url: str, count: int, running: list[Process]) -> None:
+    """Return when so many have joined the run, or one of them has ended."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+
+    def joined() -> bool:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table(places.name):
+                return False
+            found = connection.execute(sa.select(sa.func.count()).select_from(places)).scalar_one()
+        return found >= count or any(process.poll() is not None for process in running)
+
+    wait(joined, 100)
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = comparable(json.loads((folder / "one" / "report.json").read_text()))
+    return report
+
+
+def test_places_come_and_go_and_the_database_too(suite: Suite) -> None:
+    server = PostgresServer()
+    try:
+        url = server.database()
+        hold = suite.folder / "hold"
+        hold.touch()
+        running = [begin(suite, place, url, "Service") for place in ("first", "second")]
+        wait_for_places(url, 2, running)
+        hold.unlink()
+        suite.wait_for("search", QUESTIONS // 4, running[1])
+        hold.touch()
+        running[1].kill()
+        running[1].wait()
+        running[1] = begin(suite, "late", url, "Service")
+        wait_for_places(url, 3, running)
+        hold.unlink()
+        suite.wait_for("search", QUESTIONS // 2, running[0])
+        server.stop()
+        server.start()
+        ended = [suite.end(process) for process in running]
+    finally:
+        server.close()
+    searched = suite.calls("search")
+    assert len(searched) == QUESTIONS
+    assert searched.total() <= QUESTIONS + 2 * IN_FLIGHT, "only what was not recorded when a place was killed"
+    assert len(suite.calls("by")) >= 2, "more than one place has searched"
+    half_full = suite.calls("clear").total()
+    assert suite.calls("ingest").total() <= SESSIONS + 20 * half_full, "each of them once but for what was cleared"
+    assert half_full <= 4
+    first, late = report_of(suite.folder / "first"), report_of(suite.folder / "late")
+    assert first == late
+    assert first["results"][0]["questions"]["errors"] > 0, "a failure of another place is a failure here"
+    assert ended[0].status == ended[1].status == 1
+    assert ended[0].counted == ended[1].counted
+
+
+def test_a_store_in_a_folder_is_searched_there_and_nothing_is_ingested_twice(suite: Suite) -> None:
+    server = PostgresServer()
+    try:
+        url = server.database()
+        hold = suite.folder / "hold"
+        hold.touch()
+        running = [begin(suite, "here", url, "Local", "-n2"), begin(suite, "there", url, "Local")]
+        wait_for_places(url, 3, running)
+        refused = begin(suite, "alone", url, "Local", "--retry-from=search")
+        assert "from another folder or machine" in suite.end(refused).output
+        hold.unlink()
+        for process in running:
+            suite.end(process)
+    finally:
+        server.close()
+    assert suite.calls("search").total() == QUESTIONS
+    assert len(suite.calls("by")) == 3
+    assert suite.calls("ingest").total() == SESSIONS, "no haystack was ingested at two places"
+    here, there = report_of(suite.folder / "here"), report_of(suite.folder / "there")
+    assert here == there
+    undivided = begin(suite, "undivided", f"sqlite:///{suite.folder / 'undivided.sqlite'}", "Local")
+    suite.end(undivided)
+    assert report_of(suite.folder / "undivided") == here
+
+
+@pytest.fixture
+def suite(suite: Suite) -> Suite:
+    suite.seconds = 200.0
+    return suite

@@ -1,0 +1,148 @@
+"""What several places cost that work on one run: each in a folder of its own, with one PostgreSQL and one server.
+
+``python -m tests.perf.places`` runs pytest at 4 places on LoCoMo, against a server on loopback that answers after
+50 ms, 2 calls in flight at each place. It prints
+
+- how many searches and ingests the server has seen, and how many there are to do,
+- the ideal (calls x delay / all in flight), and the time between the server's first and last call,
+- the wall of each place, its exit status, and whether its report is that of the first but for clocks.
+
+``--kill`` kills a place (SIGKILL), begins another one and restarts PostgreSQL in mid run. ``--alone`` also makes the
+run at one place, and compares the reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any  # Any: parsed JSON
+
+from tests.bench.plugin.suite import comparable
+from tests.perf.in_flight import serve
+from tests.reports.store.postgres_server import PostgresServer
+from tests.repository import ROOT
+
+_SERVICES = (
+    "--provider=tests.perf.loopback_services:LoopbackProvider",
+    "--judge=tests.perf.loopback_services:LoopbackJudge",
+    "--answering-model=tests.perf.loopback_services:LoopbackAnswerer",
+)
+
+
+def begin(folder: Path, address: str, url: str, options: argparse.Namespace) -> subprocess.Popen[bytes]:
+    """Pytest at a place of its own."""
+    folder.mkdir(parents=True)
+    environment = {**os.environ, "MEMORYBENCH_LOOPBACK": address, "MEMORYBENCH_CHECKPOINT_URL": url}
+    command = [
+        *(sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "--run-id", "one"),
+        *("--runs-dir", str(folder), "--in-flight", str(options.in_flight), *options.selection),
+        *(_SERVICES if not options.provider else ("--provider", options.provider)),
+    ]
+    with (folder / "output").open("wb") as output:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+
+
+def counted(address: str) -> dict[str, Any]:
+    """What the server has seen so far."""
+    found: dict[str, Any] = json.loads(urllib.request.urlopen(f"{address}/counted").read())
+    return found
+
+
+def report_of(folder: Path) -> dict[str, Any] | None:
+    """The report that a place has left, without what depends on clocks; None if it left none."""
+    path = folder / "one" / "report.json"
+    return comparable(json.loads(path.read_text())) if path.exists() else None
+
+
+def disturb(
+    running: dict[str, subprocess.Popen[bytes]], begin_late: Any, server: PostgresServer, address: str, questions: int
+) -> None:
+    """Kill a place after a quarter of the searches, begin another one, and restart the database half way."""
+    while counted(address)["calls"].get("/search", 0) < questions // 4:
+        time.sleep(0.1)
+    killed = running.pop("place 2")
+    killed.kill()
+    killed.wait()
+    running["late"] = begin_late()
+    while counted(address)["calls"].get("/search", 0) < questions // 2:
+        time.sleep(0.1)
+    server.stop()
+    time.sleep(1)
+    server.start()
+
+
+def measured(places: int, server: PostgresServer, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Run `places` and print what is seen; the report that they agree on."""
+    service, address = serve(options.delay)
+    url, begun = server.database(), time.time()
+    names = [f"place {number}" for number in range(1, places + 1)]
+    running = {name: begin(folder / name, address, url, options) for name in names}
+    if options.kill and places > 1:
+        disturb(running, lambda: begin(folder / "late", address, url, options), server, address, options.questions)
+    walls: dict[str, float] = {}
+    try:
+        while len(walls) < len(running):
+            for name, process in running.items():
+                if name not in walls and process.poll() is not None:
+                    walls[name] = time.time() - begun
+            time.sleep(0.05)
+            if time.time() > begun + options.seconds:
+                sys.exit(f"after {options.seconds} s only {sorted(walls)} have ended")
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    seen = counted(address)
+    service.terminate()
+    service.wait()
+    calls = sum(seen["calls"].values())
+    ideal = calls * options.delay / 1000 / options.in_flight / places
+    window = seen["last"] - seen["first"]
+    print(f"{places} places: {seen['calls']}, ideal {ideal:.1f} s, first to last call {window:.1f} s")
+    reports = {name: report_of(folder / name) for name in running}
+    for name, process in running.items():
+        alike = reports[name] is not None and reports[name] == reports["place 1"]
+        last = (folder / name / "output").read_text().rstrip().splitlines()[-1]
+        print(f"  {name}: {walls[name]:.1f} s, status {process.returncode}, alike {alike}: {last}", flush=True)
+    return reports["place 1"] or {}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--places", type=int, default=4)
+    parser.add_argument("--in-flight", type=int, default=2)
+    parser.add_argument("--delay", type=float, default=50.0, metavar="MS")
+    parser.add_argument("--questions", type=int, default=1986, help="how many there are, for --kill")
+    parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic questions instead of LoCoMo")
+    parser.add_argument("--provider", help="an embedded one, with the offline model and judge")
+    parser.add_argument("--seconds", type=float, default=1800, help="give up after so many")
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--alone", action="store_true")
+    options = parser.parse_args()
+    options.selection = ["-k", "locomo"]
+    if options.synthetic:
+        options.questions = options.synthetic
+        sessions = str(max(20, options.synthetic // 20))
+        options.selection = ["-k", "synthetic", "--synthetic-questions", str(options.synthetic)]
+        options.selection += ["--synthetic-sessions", sessions]
+    server = PostgresServer()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            together = measured(options.places, server, Path(folder) / "together", options)
+            if options.alone:
+                alone = measured(1, server, Path(folder) / "alone", options)
+                print(f"  equal to the undivided run: {alone == together}")
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    main()
