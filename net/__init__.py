@@ -12,7 +12,7 @@ from net.failures import (
     response_text,
 )
 from net.foreign import Border
-from net.http import open_client, open_sdk_client
+from net.http import open_client, open_httpx2_client, open_sdk_client
 from net.ledger import Ledger, calls_in_flight, settle_calls, suspect_calls_of
 from net.limits import Limiter
 from net.outages import Outage, paused_services
@@ -38,6 +38,7 @@ __all__ = [
     "excerpt",
     "failure",
     "open_client",
+    "open_httpx2_client",
     "open_sdk_client",
     "paused_services",
     "redact",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar  # Any: either SDK's own HTTP client
 
 from net.address import check_address
+from net.retry_after import retry_after_seconds
 from vocabulary import ConfigurationError
 
 if TYPE_CHECKING:  # httpx and aiohttp take a tenth of a second to import: only who opens a client pays for that
@@ -58,6 +59,24 @@ def open_client(
         timeout=httpx.Timeout(timeout, pool=None),
         limits=httpx.Limits(max_connections=connections),
     )
+
+
+def open_httpx2_client(
+    *, headers: Mapping[str, str], timeout: float, refused: Callable[[int, float | None], None]
+) -> httpx2.AsyncClient:
+    """An httpx2 client for an SDK that makes its requests itself and does not tell their statuses.
+
+    `timeout` is in seconds, for connecting and for each read and write. `refused` is called with the status of a POST
+    that was refused, and the seconds that the service asks to be left alone for.
+    """
+    import httpx2
+
+    async def note(response: httpx2.Response) -> None:
+        if response.status_code >= 400 and response.request.method == "POST":
+            refused(response.status_code, retry_after_seconds(response.headers))
+
+    times = httpx2.Timeout(timeout, pool=None)
+    return httpx2.AsyncClient(headers=dict(headers), timeout=times, event_hooks={"response": [note]})
 
 
 def open_sdk_client(

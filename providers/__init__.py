@@ -1,7 +1,7 @@
 """The memory systems under test, and the baselines that they must beat. One file each."""
 
 from providers.base import Capabilities, Ceiling, Limits, Provider, ProviderSettings, Recalled
-from providers.general import configured_name, configured_provider, is_configured
+from providers.general import configured_name, configured_provider, described, is_configured
 from registry import find_class
 
 
@@ -21,6 +21,7 @@ __all__ = [
     "Recalled",
     "configured_name",
     "configured_provider",
+    "described",
     "find_provider",
     "is_configured",
 ]

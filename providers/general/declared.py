@@ -59,11 +59,12 @@ class DeclaredCapabilities(Declared):
     ranked: bool = True
     repeatable: bool = True
     dates: bool | None = None
+    provenance: Literal["message", "session", "none"] | None = None
 
     def capabilities(self, paths: ResultPaths | None, needs: str) -> Capabilities:
         """As the conformance kit reads them; what results hold is known by where it stands in them."""
         return Capabilities(
-            provenance=paths.provenance if paths else "none",
+            provenance=self.provenance or (paths.provenance if paths else "none"),
             verbatim=self.verbatim,
             ranked=self.ranked,
             repeatable=self.repeatable,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from providers.base import Provider
+from providers.base import Provider, ProviderSettings
 from providers.general.advice import Advice, explained
 from providers.general.results import Fault
 from providers.general.toml_file import TomlFile
@@ -22,6 +22,12 @@ class FromFile(Provider):
     def explained(cls, check: str) -> Iterator[str]:
         """Lines of the file that a check of the conformance kit is about."""
         return explained(cls.file, cls.advice, check)
+
+    @classmethod
+    def described(cls, settings: ProviderSettings) -> Sequence[str]:
+        """What a run shows of it before it begins, a text for each line; nothing unless overridden."""
+        del settings
+        return ()
 
     def shown(self, text: str) -> str:
         """A text of the service as an error may show it, without keys."""

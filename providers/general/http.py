@@ -1,4 +1,4 @@
-"""Any service with a REST interface, as a TOML file describes it: see `docs/any-service.md`."""
+"""Any service with a REST interface, as a TOML file describes it: see `docs/providers/http.md`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from providers.general.settings import GeneralSettings, key_from, settings_class
 from providers.general.templates import Scope
 from providers.general.toml_file import TomlFile
 from providers.hosted import until_ready
-from vocabulary import ConfigurationError, ProviderError, Question, SearchResult, Session
+from vocabulary import ProviderError, Question, SearchResult, Session
 
 _LOOKS_AT_ONCE = 8
 _CLEARING_SECONDS = 300.0
@@ -32,6 +32,9 @@ _CLEARING_SECONDS = 300.0
 class HttpSettings(GeneralSettings):
     """What can be set about every ``http`` provider, beside the file's own table ``[settings]``."""
 
+    indexing_timeout: float = Field(
+        600.0, gt=0, exclude=True, description="seconds to wait for a container to become ready"
+    )
     base_url: str = Field("", description="the service's address, if it is not the file's")
 
     @field_validator("base_url")
@@ -81,8 +84,6 @@ class Http(FromFile):
 
     def __init__(self, settings: HttpSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
-        if not hasattr(self, "definition"):
-            raise ConfigurationError("provider http needs a file: --provider http:FILE.toml")
         self.limits = self.definition.limits.limits(settings.indexing_timeout)
         key: SecretStr | None = getattr(settings, "api_key", None)
         self._key = key.get_secret_value() if key else ""

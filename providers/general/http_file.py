@@ -41,7 +41,8 @@ def _flat(query: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return query
 
 
-def _usable_address(address: str) -> str:
+def usable_address(address: str) -> str:
+    """An address without a user, a password or a query; raises `ValueError`."""
     try:
         return check_address("it", address, key="the environment, see [auth],", example="https://host")
     except ConfigurationError as error:
@@ -165,7 +166,7 @@ class Clear(Request):
 class HttpFile(Table):
     """The whole file."""
 
-    base_url: Annotated[str, AfterValidator(_usable_address)]
+    base_url: Annotated[str, AfterValidator(usable_address)]
     api: str = ""
     auth: Auth | None = None
     headers: Annotated[dict[str, str], AfterValidator(_plain_headers)] = {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
-from typing import Annotated, Any  # Any: what create_model takes
+from typing import Annotated, Any, ClassVar  # Any: what create_model takes
 
-from pydantic import Field, SecretStr, create_model
+from pydantic import Field, SecretStr, create_model, model_validator
 
 from providers.base import ProviderSettings
 from providers.general.templates import Scope
@@ -20,10 +20,15 @@ OWN = frozenset({"base_url", "api_key", "timeout", "indexing_timeout"})
 class GeneralSettings(ProviderSettings):
     """What can be set about each of them."""
 
+    of_a_file: ClassVar[bool] = False
+
     timeout: float = Field(60.0, gt=0, exclude=True, description="seconds that one request may take")
-    indexing_timeout: float = Field(
-        600.0, gt=0, exclude=True, description="seconds to wait for a container to become ready"
-    )
+
+    @model_validator(mode="after")
+    def _file_is_given(self) -> GeneralSettings:
+        if not self.of_a_file:
+            raise ConfigurationError("it needs a file, as in --provider http:FILE.toml or mcp:FILE.toml")
+        return self
 
     @property
     def scope(self) -> Scope:
@@ -56,6 +61,7 @@ def settings_class(
         description = "the key; no option, for reports show the command"
         fields["api_key"] = (SecretStr, Field(default_factory=key, exclude=True, description=description))
     made: type[GeneralSettings] = create_model(base.__name__, __base__=base, **fields)
+    made.of_a_file = True
     return made
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from bench.config import BenchmarkConfig
 from bench.pipeline import Participants, judges_line, shutdown_remarks
 from bench.plugin.terminal.width import folded
+from providers import described
 
 _MEASURED = "how much of the evidence a provider finds (recall@10), and how many answers are right (accuracy)"
 _ROLES = {"none": "none finds nothing (the floor)", "oracle": "oracle finds all of it (the ceiling)"}
@@ -28,6 +29,9 @@ def header_lines(config: BenchmarkConfig, participants: Participants, resumption
         *([f"shard {config.shard}"] if config.shard else []),
     ]
     yield from folded(" · ".join(parts))
+    for name, found in participants.providers.items():
+        for line in described(found, participants.settings[name]):
+            yield from folded(f"  {line}")
     if roles := [role for name, role in _ROLES.items() if name in config.provider]:
         yield from folded(f"  measured: {_MEASURED}; {', '.join(roles)}")
     answers = participants.answerer_record.offline and config.until in ("answer", "judge")

@@ -29,7 +29,7 @@ def check(suite: Suite, file: Path | str, *options: str) -> tuple[int, str]:
 def test_each_check_that_is_not_met_names_the_lines_to_look_at(suite: Suite, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     with serving_vendor(RestServer(ready_after=0.0)) as server:
-        rest = (EXAMPLES / "rest.toml").read_text().replace("http://localhost:8080", server.url)
+        rest = (EXAMPLES / "http" / "rest.toml").read_text().replace("http://localhost:8080", server.url)
         file.write_text(rest.replace('time = "date"', "").replace(", date = \"{session.date}\"", "").replace(
             "[capabilities]", "") + "\n[capabilities]\ndates = true\n")  # fmt: skip
         status, output = check(suite, file, "-k", "conformance and (dates or finds or clear)")

@@ -22,7 +22,7 @@ from vocabulary import IndexingTimeoutError, Message, ProviderError, Question, S
 
 T = TypeVar("T")
 DATE = datetime(2023, 5, 8, 13, 56)
-REST = (EXAMPLES / "rest.toml").read_text()
+REST = (EXAMPLES / "http" / "rest.toml").read_text()
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_what_a_service_keeps_by_its_own_ids_is_listed_before_it_is_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LETTA_API_KEY", "a-key")
-    letta = (EXAMPLES / "letta.toml").read_text().replace('key = "after', 'size = 2\nkey = "after')
+    letta = (EXAMPLES / "http" / "letta.toml").read_text().replace('key = "after', 'size = 2\nkey = "after')
     said = session("one", "two", "three", "four", "five")
     with serving_vendor(LettaServer(ready_after=0.0)) as server:
         server.fault = once("500-after", 4, "POST")  # the first makes the agent
@@ -189,7 +189,7 @@ def test_a_wait_ends_and_says_what_it_waited_for(rest: RestServer, tmp_path: Pat
 
 
 def test_what_failed_is_an_error_and_no_wait(tmp_path: Path) -> None:
-    text = (EXAMPLES / "hindsight.toml").read_text().replace("status == 'failed'", "status == 'processing'")
+    text = (EXAMPLES / "http" / "hindsight.toml").read_text().replace("status == 'failed'", "status == 'processing'")
     with serving_vendor(HindsightServer(ready_after=None)) as server:
 
         async def work(memory: Any) -> None:
@@ -242,5 +242,5 @@ def test_settings_of_the_file_are_options_that_requests_hold(tmp_path: Path) -> 
     }  # fmt: skip
     with serving_vendor(HindsightServer(ready_after=0.0)) as server:
         using(server, tmp_path, lambda memory: memory.search("c", asked("Rex"), 5),
-              (EXAMPLES / "hindsight.toml").read_text().replace('"mid"', '"low"'))  # fmt: skip
+              (EXAMPLES / "http" / "hindsight.toml").read_text().replace('"mid"', '"low"'))  # fmt: skip
         assert server.requests[0].body == {"query": "Rex", "budget": "low", "max_tokens": 8192}

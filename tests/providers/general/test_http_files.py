@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.pipeline import provider_settings
 from providers import find_provider
 from providers.general import EXAMPLES
 from providers.general.toml_file import TomlFile
 from vocabulary import ConfigurationError
 
-REST = (EXAMPLES / "rest.toml").read_text()
+REST = (EXAMPLES / "http" / "rest.toml").read_text()
 
 WRONG = {
     "no TOML": ('base_url = "http', "base_url = http", "", "is not TOML"),
@@ -70,15 +71,22 @@ def test_there_are_enough_of_them() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("http", "http needs a file"),
         ("http:", "http needs a file"),
         ("http:reste", "is no file, and no example. Examples: hindsight, letta, redis-agent-memory, rest."),
+        ("mcp:", "mcp needs a file: --provider mcp:FILE.toml. Examples: server-memory."),
         ("http:there/is/none.toml", "there/is/none.toml: there is no such file"),
     ],
 )
 def test_a_file_that_is_not_there(name: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message.replace(".", r"\.")):
         find_provider(name)
+
+
+@pytest.mark.parametrize("name", ["http", "mcp"])
+def test_the_name_alone_can_be_shown_and_not_be_used(name: str) -> None:
+    found = find_provider(name)
+    with pytest.raises(ConfigurationError, match=f"^provider {name}: it needs a file, as in --provider http:FILE"):
+        provider_settings({name: found}, [])
 
 
 def test_comments_change_no_version_and_anything_else_does(tmp_path: Path) -> None:

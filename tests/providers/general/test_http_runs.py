@@ -34,7 +34,7 @@ def test_two_conversations_are_found_as_the_server_itself_finds_them(suite: Suit
 
 @pytest.mark.quick
 def test_two_files_are_two_providers_with_names_and_settings_of_their_own(suite: Suite, tmp_path: Path) -> None:
-    rest = (EXAMPLES / "rest.toml").read_text()
+    rest = (EXAMPLES / "http" / "rest.toml").read_text()
     with serving_vendor(RestServer(ready_after=0.0)) as one, serving_vendor(RestServer(ready_after=0.0)) as two:
         names = []
         for name, server in (("one", one), ("two", two)):
