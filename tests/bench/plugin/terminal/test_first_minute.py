@@ -98,7 +98,7 @@ def comparable(text: str) -> list[str]:
     """Lines without what differs from run to run: ids, rules of pytest's width, times and what was left out."""
     text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", text)
     text = re.sub(r"(?m) \d+\.\d( +0)$", r" TIME\1", text)
-    text = re.sub(r", \d+ (skipped|deselected) in .*", "", text)
+    text = re.sub(r"(, \d+ (skipped|deselected))+ in .*", "", text)
     return [" ".join(line.strip("=- ").split()) for line in text.splitlines()]
 
 
