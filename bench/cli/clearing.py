@@ -7,6 +7,7 @@ run that is continued ingests anew.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,7 @@ from reports.store import (
     open_run,
     read_run,
 )
+from reports.store.sharing import folder_id
 from vocabulary import ConfigurationError, InfrastructureError
 
 _AT_ONCE = 8
@@ -49,6 +51,9 @@ def clear_run(runs_dir: Path, run_id: str, say: Callable[[str], None]) -> None:
             raise ConfigurationError(f"run {folder.name} is being worked on: stop it first, or wait for its end.")
         for record in read_run(checkpoint).providers:
             containers = containers_to_clear(checkpoint, record.name)
+            if elsewhere := [name for name in containers if _is_elsewhere(name, checkpoint, folder)]:
+                say(f"{record.name}: {len(elsewhere)} containers are in other folders of the run: clear them there")
+                containers = [name for name in containers if name not in elsewhere]
             if not containers:
                 say(f"{record.name}: nothing to clear")
                 continue
@@ -57,6 +62,14 @@ def clear_run(runs_dir: Path, run_id: str, say: Callable[[str], None]) -> None:
             failures += left
     if failures:
         raise InfrastructureError("; ".join(failures))
+
+
+def _is_elsewhere(container: str, checkpoint: Checkpoint, folder: Path) -> bool:
+    """Whether a container is called after another folder, as a store in it is; only that folder has it."""
+    if checkpoint.engine.dialect.name != "postgresql":
+        return False
+    named = re.fullmatch(rf".*-{re.escape(checkpoint.run_id)}-([0-9a-f]{{8}})", container)
+    return named is not None and named[1] != folder_id(folder)
 
 
 async def _clear_all(

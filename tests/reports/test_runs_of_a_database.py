@@ -90,3 +90,15 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest
     error = capsys.readouterr().err
     assert error.startswith("python -m reports: the checkpoint at postgresql+psycopg://me:***@127.0.0.1:1/runs cannot")
     assert error.count("\n") == 1
+
+
+def test_a_store_in_a_folder_is_cleared_there(
+    url: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def clear(runs: Path) -> str:
+        assert bench(["clear", "remote", "--runs-dir", str(runs), "--checkpoint-url", url]) == 0
+        return capsys.readouterr().out
+
+    assert "bm25: 1 containers are in other folders of the run: clear them there" in clear(tmp_path)
+    assert "bm25: 1 of 1 containers cleared" in clear(made)
+    assert "bm25: nothing to clear" in clear(tmp_path)
