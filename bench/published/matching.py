@@ -30,7 +30,8 @@ def match(answers: Iterable[PublishedAnswer], cases: Sequence[Case]) -> Matching
     """Find the case of each answer; no case is taken twice.
 
     An id of the data set is enough. A place (conversation and number) must have the same text, for publishers may count
-    otherwise; the text alone is looked for in the conversation that is named, or in all of them if it is unique.
+    otherwise; then the text is looked for in the conversation that is named, and in all of them, where it must be
+    unique.
     """
     index, taken = _Index(cases), set[str]()
     found = Matching([], [])
@@ -64,16 +65,18 @@ class _Index:
         if case is not None:
             return None if case.id in taken else case
         text, cluster = _plain(answer.question), self._cluster(answer.conversation)
-        if cluster is None:
-            among = self._anywhere.get(text, [])
-            return among[0] if text and len(among) == 1 and among[0].id not in taken else None
-        placed = self._clusters[cluster]
+        if not text:
+            return None
+        placed = self._clusters[cluster] if cluster else []
         if answer.number is not None and answer.number < len(placed):
             case = placed[answer.number]
             if _plain(case.question.text) == text and case.id not in taken:
                 return case
         # without a number, questions that repeat word for word are taken in their order
-        return next((case for case in self._by_text.get((cluster, text), ()) if case.id not in taken), None)
+        if among := self._by_text.get((cluster or "", text)):
+            return next((case for case in among if case.id not in taken), None)
+        everywhere = self._anywhere.get(text, [])
+        return everywhere[0] if len(everywhere) == 1 and everywhere[0].id not in taken else None
 
     def _cluster(self, conversation: int | str | None) -> str | None:
         if isinstance(conversation, int):

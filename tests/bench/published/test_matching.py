@@ -38,7 +38,9 @@ def answer(question: str, **place: object) -> PublishedAnswer:
         (answer("Where?", conversation=1), "conv-2-q1"),
         (answer("Who is Bob?"), "conv-2-q0"),
         (answer("Where?"), None),  # in both conversations
-        (answer("Who is Bob?", conversation=0, number=0), None),
+        (answer("Who is Bob?", conversation=0, number=0), "conv-2-q0"),  # its publisher has another order
+        (answer("Where?", conversation="conv-7"), None),
+        (answer("", conversation=0, number=0), None),
         (answer("In other words?", conversation=0, number=0), None),
         (answer("Who is Ann?", conversation=7, number=0), "conv-1-q0"),
         (answer("", source_id="conv-9/1"), None),

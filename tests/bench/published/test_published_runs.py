@@ -127,5 +127,6 @@ def test_the_run_says_what_is_missing_of_the_benchmark_and_whose_answers_they_ar
         assert (stated["answerer_model"], stated["judge_model"], stated["cutoff"]) == ("gpt-5", "gpt-5", "top_50")
         oracle = by_name(report)[MEM0, "longmemeval_oracle"]
         assert "1 questions in other words than the data: eac54add" in " ".join(oracle.benchmark.notes)
+    assert "Published grades" in (runs / "judged" / "report.html").read_text(encoding="utf-8")
     lines = (runs / "judged" / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["results"] for line in lines} == {None}
