@@ -42,11 +42,11 @@ class Collecting:
         """Leave out opt-in tests that nothing names, and questions where opt-in tests alone are named."""
         in_bench = collector.path.is_relative_to(BENCH)
         beside = _asks_questions(obj) and in_bench and nothing_else(collector.config)
-        return [] if beside or self._is_unanswered(obj) or left_out(collector, obj) else None
+        return [] if beside or self._asks_nothing(obj) or left_out(collector, obj) else None
 
-    def _is_unanswered(self, test: object) -> bool:
-        """Whether the function `test` asks what the recorded answers of ``--answers`` are not about."""
-        if self._state.session.recorded is None or not _asks_questions(test):
+    def _asks_nothing(self, test: object) -> bool:
+        """Whether the benchmark of the function `test` has no data set here, or no recorded answer of ``--answers``."""
+        if not _asks_questions(test):
             return False
         options = self._state.session.config.benchmark_options
         try:
