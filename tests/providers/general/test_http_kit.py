@@ -27,7 +27,7 @@ def test_an_example_passes_the_kit_while_calls_fail(suite: Suite, name: str) -> 
     ready_after = 0.0 if name == "letta" else 0.1  # which embeds a passage before it answers
     with serving_vendor(SERVERS[name](ready_after=ready_after, fault=sometimes(0.02))) as server:
         suite.seconds = 300
-        asked = ("bench", "-k", "conformance", "--conformance-sessions=20", "-n3", f"--provider=http:{name}")
+        asked = ("bench", "-k", "conformance", "--conformance-sessions=6", "-n3", f"--provider=http:{name}")
         ended = suite.run(*asked, f"--provider-option=base_url={server.url}", **KEYS)
     (file,) = (suite.runs / "conformance").glob(f"http-{name}*.json")
     checks = json.loads(Path(file).read_text())["checks"]

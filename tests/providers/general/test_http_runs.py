@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from providers.general import EXAMPLES
 from tests.bench.plugin.suite import SMALL, Suite
 from tests.perf.asked_directly import compare, rest_search
@@ -32,7 +30,6 @@ def test_two_conversations_are_found_as_the_server_itself_finds_them(suite: Suit
     assert not server.doubles
 
 
-@pytest.mark.quick
 def test_two_files_are_two_providers_with_names_and_settings_of_their_own(suite: Suite, tmp_path: Path) -> None:
     rest = (EXAMPLES / "http" / "rest.toml").read_text()
     with serving_vendor(RestServer(ready_after=0.0)) as one, serving_vendor(RestServer(ready_after=0.0)) as two:

@@ -119,6 +119,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path, command: str, mes
         using(command, tmp_path, lambda provider: provider.check())
 
 
+@pytest.mark.long
 def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
     command = f'command = ["{sys.executable}", "-m", "{mcp_server.__name__}"]\nenv = {{ PYTHONPATH = "{ROOT}" }}\n'
 

@@ -16,7 +16,7 @@ from tests.bench.plugin.suite import Suite
 from tests.providers.general.mcp_server import McpMemory, serving_mcp
 from tests.repository import ROOT
 
-KIT = ("bench", "-k", "conformance", "--conformance-sessions=20", "-n3")
+KIT = ("bench", "-k", "conformance", "--conformance-sessions=6", "-n3")
 NPM = Path(os.environ.get("MEMORYBENCH_NPM", ROOT / ".venv" / "npm"))
 REFERENCE = NPM / "node_modules" / "@modelcontextprotocol" / "server-memory" / "dist" / "index.js"
 
