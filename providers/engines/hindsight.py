@@ -17,8 +17,8 @@ from pydantic import Field, model_validator
 from net import R, Reply, Service, redact
 from providers.base import Capabilities, Limits, Provider, ProviderSettings
 from providers.engines.environments import engine_program, engine_variables
-from providers.engines.hindsight_server import HindsightServer
 from providers.engines.openai_models import ModelSettings, ask_for_models
+from providers.engines.shared_server import SharedServer
 from providers.readiness import until_ready
 from vocabulary import ProviderError, Question, SearchOnly, SearchResult, Session
 
@@ -75,7 +75,7 @@ class Hindsight(Provider):
         if settings.items == "message":
             self.capabilities = replace(type(self).capabilities, provenance="message")
         self._folder = Path(settings.server) if settings.server else workspace / "server"
-        self._server = HindsightServer(self._folder, variables(settings))
+        self._server = SharedServer(self.name, self._folder, variables(settings))
         self._service: Service | None = None
         self._url = ""
 

@@ -58,7 +58,7 @@ HOSTED: dict[str, tuple[type[VendorServer], dict[str, object]]] = {
         },
     ),
 }  # fmt: skip
-ENGINES = ("mem0-local", "graphiti", "hindsight")
+ENGINES = ("mem0-local", "graphiti", "hindsight", "cognee")
 
 
 def test_every_such_setting_is_tried_here() -> None:

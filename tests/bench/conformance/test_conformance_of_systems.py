@@ -9,11 +9,10 @@ from importlib.util import find_spec
 import pytest
 
 from providers.engines.environments import engine_folder
-from providers.engines.hindsight import HindsightSettings, variables
-from providers.engines.hindsight_server import HindsightServer
 from tests.bench.plugin.suite import Ended, Suite
-from tests.providers.engines.engine_environments import need
-from tests.providers.engines.extraction_server import serving
+from tests.providers.engines.cognee_graph import graphs
+from tests.providers.engines.engine_environments import known_server, need
+from tests.providers.engines.extraction_server import Handler, serving
 from tests.providers.engines.graph_extraction import graph, memories
 from tests.providers.engines.hindsight_facts import facts
 from tests.providers.hosted.vendors.mem0_server import Mem0Server
@@ -23,14 +22,19 @@ from tests.providers.hosted.vendors.zep_server import ZepServer
 
 SERVICES = {"mem0": Mem0Server, "supermemory": SupermemoryServer, "zep": ZepServer}
 ENGINES = {"mem0-local": ("mem0", None), "graphiti": ("graphiti_core", graph), "langmem": ("langmem", memories)}
+SERVERS: dict[str, tuple[Handler, dict[str, object], str, int]] = {
+    # each of its containers has databases of its own, and all checks would take minutes
+    "cognee": (graphs, {"embedding_dims": 256}, "conformance and (dates or provenance or repeats or clear)", 4),
+    "hindsight": (facts, {"observations": False}, "conformance", 17),
+}
 KIT = ("bench", "-k", "conformance", "--conformance-sessions=6")
 
 
-def check(suite: Suite, name: str, ended: Ended, *, declared: int) -> None:
+def check(suite: Suite, name: str, ended: Ended, *, declared: int, number: int = 17) -> None:
     kept = json.loads((suite.runs / "conformance" / f"{name}.json").read_text())
     detail = [(one["name"], one["message"]) for one in kept["checks"] if one["outcome"] == "failed"]
     assert detail == [], ended.output
-    assert len(kept["checks"]) == 17
+    assert len(kept["checks"]) == number
     assert sum(one["outcome"] == "declared" for one in kept["checks"]) == declared
     assert ended.status == pytest.ExitCode.OK
 
@@ -61,23 +65,25 @@ def test_an_engine(suite: Suite, name: str) -> None:
     check(suite, name, ended, declared=1)
 
 
-def test_hindsight_on_a_server_that_all_checks_share(suite: Suite) -> None:
-    need("hindsight")
+@pytest.mark.parametrize("name", SERVERS)
+def test_an_engine_on_a_server_that_all_checks_share(suite: Suite, name: str) -> None:
+    need(name)
+    reply, chosen, checks, number = SERVERS[name]
     suite.seconds = 600
-    with serving(reply=facts) as models:
+    with serving(reply=reply) as models:
         options = {
             "llm": "m",
             "llm_url": models.url,
             "embedder": "e",
             "embedder_url": models.url,
-            "observations": False,
+            **chosen,
         }
         shared = suite.folder / "server"
-        holder = HindsightServer(shared, variables(HindsightSettings.model_validate(options)))
+        holder = known_server(name, shared, options)
         asyncio.run(holder.url())
         given = [f"--provider-option={option}={value}" for option, value in {**options, "server": shared}.items()]
         ended = suite.run(
-            *KIT, "--provider=hindsight", *given, MEMORYBENCH_ENGINES=str(engine_folder("hindsight").parent)
+            *KIT, "-k", checks, f"--provider={name}", *given, MEMORYBENCH_ENGINES=str(engine_folder(name).parent)
         )
         asyncio.run(holder.close())
-    check(suite, "hindsight", ended, declared=1)
+    check(suite, name, ended, declared=number // 17, number=number)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,10 +20,9 @@ import pytest
 from bench.base import BenchmarkOptions
 from bench.benchmarks.locomo import LoCoMo
 from providers.engines.environments import engine_folder
-from providers.engines.hindsight import HindsightSettings, variables
-from providers.engines.hindsight_server import HindsightServer
 from tests.bench.plugin.suite import Suite, kill_group, wait
-from tests.providers.engines.engine_environments import need
+from tests.providers.engines.cognee_graph import graphs
+from tests.providers.engines.engine_environments import known_server, need
 from tests.providers.engines.extraction_server import ExtractionServer, serving
 from tests.providers.engines.graph_extraction import graph
 from tests.providers.engines.hindsight_facts import facts
@@ -55,8 +55,7 @@ def graphiti_episodes(folder: Path) -> Counter[str]:
 
 def hindsight_facts(provider: Path, models: ExtractionServer) -> dict[str, Counter[str]]:
     """What its banks hold, read by Hindsight itself."""
-    settings = HindsightSettings.model_validate(options("hindsight", models))
-    server = HindsightServer(provider / "server", variables(settings))
+    server = known_server("hindsight", provider / "server", options("hindsight", models))
     url = asyncio.run(server.url())
     with httpx.Client(base_url=f"{url}/v1/default", timeout=60) as client:
         held = {}
@@ -69,7 +68,23 @@ def hindsight_facts(provider: Path, models: ExtractionServer) -> dict[str, Count
     return held
 
 
+def cognee_chunks(provider: Path, models: ExtractionServer) -> dict[str, Counter[str]]:
+    """What its datasets hold: their names from its database, their chunks from its search, which bounds nothing."""
+    with closing(sqlite3.connect(provider / "server" / "system" / "databases" / "cognee_db")) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM datasets")]
+    server = known_server("cognee", provider / "server", options("cognee", models))
+    url = asyncio.run(server.url())
+    held = {}
+    for name in names:
+        wanted = {"container": name, "query": "all", "kind": "chunks", "top_k": 10_000}
+        chunks = httpx.post(f"{url}/search", json=wanted, timeout=60).json()["chunks"]
+        held[name] = Counter(str(chunk["text"]).strip() for chunk in chunks)
+    asyncio.run(server.close())
+    return held
+
+
 ENGINES: dict[str, tuple[str | None, int, Callable[[Path], Counter[str]] | None]] = {
+    "cognee": (None, 20, None),
     "mem0-local": ("mem0", 3, mem0_memories),
     "graphiti": ("graphiti_core", 60, graphiti_episodes),
     "hindsight": (None, 4, None),
@@ -78,7 +93,9 @@ ENGINES: dict[str, tuple[str | None, int, Callable[[Path], Counter[str]] | None]
 
 None where it has an environment of its own, and where all containers are in one place.
 """
-REPLIES = {"graphiti": graph, "hindsight": facts}
+REPLIES = {"cognee": graphs, "graphiti": graph, "hindsight": facts}
+BESIDES = {"cognee": {"items": "message"}, "hindsight": {"items": "message", "observations": "false"}}
+TOGETHER = {"cognee": cognee_chunks, "hindsight": hindsight_facts}
 
 
 @pytest.fixture
@@ -124,7 +141,7 @@ def server(engine: str) -> Iterator[ExtractionServer]:
 
 def options(engine: str, server: ExtractionServer) -> dict[str, str]:
     given = {"llm": "m", "llm_url": server.url, "embedder": "e", "embedder_url": server.url, "embedding_dims": "256"}
-    return given | ({"items": "message", "observations": "false"} if engine == "hindsight" else {})
+    return given | BESIDES.get(engine, {})
 
 
 def command(engine: str, server: ExtractionServer) -> tuple[str, ...]:
@@ -140,7 +157,7 @@ def stored(suite: Suite, engine: str, server: ExtractionServer) -> dict[str, Cou
     _package, _requests, read = ENGINES[engine]
     provider = suite.runs / run_id / "providers" / engine
     if read is None:
-        held = hindsight_facts(provider, server)
+        held = TOGETHER[engine](provider, server)
     else:
         folders = [folder for folder in (provider / "stores").iterdir() if not folder.name.startswith(".")]
         held = {folder.name: read(folder) for folder in folders}

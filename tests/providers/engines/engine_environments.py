@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
+from providers.engines import cognee, hindsight
 from providers.engines.environments import engine_folder
+from providers.engines.shared_server import SharedServer
 
 
 def need(engine: str) -> None:
     """Skip the test unless the engine's environment is installed."""
     if not (engine_folder(engine) / "bin" / "python").exists():
         pytest.skip(f"{engine} is not installed in an environment of its own: make engine-{engine}")
+
+
+def known_server(engine: str, folder: Path, options: Mapping[str, object]) -> SharedServer:
+    """A test's own share of the server in `folder`, as a provider with these options has one."""
+    if engine == "cognee":
+        variables = cognee.variables(cognee.CogneeSettings.model_validate(options), folder.absolute())
+    else:
+        variables = hindsight.variables(hindsight.HindsightSettings.model_validate(options))
+    return SharedServer(engine, folder, variables)

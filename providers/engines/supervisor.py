@@ -1,12 +1,11 @@
-"""Runs PostgreSQL and Hindsight's server as long as somebody uses them: ``python -I THIS FOLDER PROGRAMS``.
+"""Runs the server of an engine as long as somebody uses it: ``python -I THIS ENGINE FOLDER PROGRAMS``.
 
-Only the standard library: it is started as a script, in the surroundings that Hindsight gets. FOLDER holds
+Only the standard library: it is started as a script, in the surroundings that the engine gets. FOLDER holds
 
     users.lock    held shared by every process that uses the server; when it can be had alone, nobody does
     server.json   where the server listens, as long as it does
-    postgres/     the data
 
-PROGRAMS is the ``bin`` of Hindsight's environment. Users that are killed release their lock, so nothing stays behind.
+PROGRAMS is the ``bin`` of the engine's environment. Users that are killed release their lock, so nothing stays behind.
 """
 
 from __future__ import annotations
@@ -34,39 +33,51 @@ _NOT_ROOT = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 """PostgreSQL refuses to run as root: it runs where root has another name, and the rights of an owner of files."""
 
 
-def main(folder: Path, programs: Path) -> None:
+def main(engine: str, folder: Path, programs: Path) -> None:
     """Serve until nobody uses it, a process ends by itself, or SIGTERM."""
     import fcntl
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    (folder / ".env").touch()  # the server reads the next one above its folder, and lets it override everything
+    (folder / ".env").touch()  # engines read the next one above their folder, and let it override everything
     # The lock outlasts the stopping: until then nobody uses it, and nobody starts another.
     with (folder / USERS).open("a") as users, contextlib.ExitStack() as ending:
         ending.callback((folder / SERVER).unlink, missing_ok=True)
-        postgres = installation(programs)
-        data = prepared(folder, postgres)
-        command: list[str | Path] = [*not_root(), postgres / "postgres", *database_options(data, port := free_port())]
-        database = start(ending, command, signal.SIGINT, cwd=data, env=with_libraries(postgres))
-        ready: list[str | Path] = [postgres / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        wait(lambda: subprocess.run(ready, check=False, env=with_libraries(postgres)).returncode == 0, database)
-        password = (folder / "password").read_text()
-        url = f"http://127.0.0.1:{(own := free_port())}"
-        surroundings = {
-            **os.environ,
-            "HINDSIGHT_API_DATABASE_URL": f"postgresql://hindsight:{password}@127.0.0.1:{port}/postgres",
-            "HINDSIGHT_API_HOST": "127.0.0.1",
-            "HINDSIGHT_API_PORT": str(own),
-        }
-        server = start(ending, [programs / "hindsight-api"], signal.SIGTERM, cwd=folder, env=surroundings)
-        wait(lambda: answers(url), server)
+        port = free_port()
+        processes = ENGINES[engine](ending, folder, programs, port)
+        url = f"http://127.0.0.1:{port}"
+        wait(lambda: answers(url), processes[-1])
         (folder / "server.new").write_text(json.dumps({"url": url}))
         (folder / "server.new").rename(folder / SERVER)
-        while database.poll() is None and server.poll() is None:
+        while all(process.poll() is None for process in processes):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             time.sleep(_POLL_SECONDS)
         sys.exit("a process ended by itself")
+
+
+def cognee(ending: contextlib.ExitStack, folder: Path, programs: Path, port: int) -> list[subprocess.Popen[bytes]]:
+    """Start Cognee, with the worker beside this file as its server."""
+    worker = Path(__file__).with_name("cognee_worker.py")
+    return [start(ending, [programs / "python", "-P", worker, str(port)], signal.SIGTERM, cwd=folder)]
+
+
+def hindsight(ending: contextlib.ExitStack, folder: Path, programs: Path, port: int) -> list[subprocess.Popen[bytes]]:
+    """Start PostgreSQL, with its data in ``postgres/``, and Hindsight."""
+    postgres = installation(programs)
+    data = prepared(folder, postgres)
+    command: list[str | Path] = [*not_root(), postgres / "postgres", *database_options(data, own := free_port())]
+    database = start(ending, command, signal.SIGINT, cwd=data, env=with_libraries(postgres))
+    ready: list[str | Path] = [postgres / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(own)]
+    wait(lambda: subprocess.run(ready, check=False, env=with_libraries(postgres)).returncode == 0, database)
+    password = (folder / "password").read_text()
+    surroundings = {
+        **os.environ,
+        "HINDSIGHT_API_DATABASE_URL": f"postgresql://hindsight:{password}@127.0.0.1:{own}/postgres",
+        "HINDSIGHT_API_HOST": "127.0.0.1",
+        "HINDSIGHT_API_PORT": str(port),
+    }
+    return [database, start(ending, [programs / "hindsight-api"], signal.SIGTERM, cwd=folder, env=surroundings)]
 
 
 def installation(programs: Path) -> Path:
@@ -147,7 +158,7 @@ def wait(done: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether a server of Hindsight is there, with its database."""
+    """Whether a server is there and says that it can be used."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/health", timeout=10) as response:
             return bool(response.status == 200)
@@ -180,5 +191,7 @@ def not_root() -> Sequence[str]:
     return _NOT_ROOT
 
 
+ENGINES = {"cognee": cognee, "hindsight": hindsight}
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,6 +1,6 @@
-"""The server of Hindsight that all workers of a run use: started by the first, stopped after the last.
+"""The server of an engine that all workers of a run use: started by the first, stopped after the last.
 
-server = HindsightServer(workspace / "server", variables)
+server = SharedServer("hindsight", workspace / "server", variables)
 url = await server.url()
 """
 
@@ -18,20 +18,21 @@ from typing import IO
 
 from net import excerpt
 from providers.engines.environments import engine_program
-from providers.engines.hindsight_supervisor import SERVER, START_SECONDS, USERS, answers
+from providers.engines.supervisor import SERVER, START_SECONDS, USERS, answers
 from vocabulary import ProviderError
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 60.0
 
 
-class HindsightServer:
+class SharedServer:
     """One process's share of the server in `folder`; `variables` are what the server is configured with.
 
     The server runs in processes of its own, which outlive a worker that is killed and end when no worker is left.
     """
 
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, engine: str, folder: Path, variables: Mapping[str, str]) -> None:
+        self._engine = engine
         self._folder = folder.absolute()
         self._variables = dict(variables)
         self._users: IO[str] | None = None
@@ -72,7 +73,7 @@ class HindsightServer:
                 return self._running() or self._start(end)
         except Timeout:
             raise ProviderError(
-                "hindsight: another process has been starting it for too long", transient=True
+                f"{self._engine}: another process has been starting it for too long", transient=True
             ) from None
 
     def _running(self) -> str | None:
@@ -83,12 +84,12 @@ class HindsightServer:
         return url if answers(url) else None
 
     def _start(self, end: float) -> str:
-        supervisor = Path(__file__).with_name("hindsight_supervisor.py")
-        programs = engine_program("hindsight", "hindsight-api").parent
+        supervisor = Path(__file__).with_name("supervisor.py")
+        programs = engine_program(self._engine, "python").parent
         (self._folder / SERVER).unlink(missing_ok=True)
         with (self._folder / "server.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-I", supervisor, self._folder, programs],
+                [sys.executable, "-I", supervisor, self._engine, self._folder, programs],
                 cwd=self._folder,
                 env=self._variables,
                 stdin=subprocess.DEVNULL,
@@ -97,10 +98,10 @@ class HindsightServer:
                 start_new_session=True,  # Ctrl-C is for the workers, which have something to finish
             )
         # reaped as soon as it ends, whichever process uses it last
-        threading.Thread(target=process.wait, name="hindsight's end", daemon=True).start()
+        threading.Thread(target=process.wait, name=f"{self._engine}'s end", daemon=True).start()
         while (url := self._running()) is None:
             if process.poll() is not None:
-                raise ProviderError(f"hindsight: its server did not start: {self._end_of_log()}", transient=True)
+                raise ProviderError(f"{self._engine}: its server did not start: {self._end_of_log()}", transient=True)
             self._not_after(end, "has been starting")
         return url
 
@@ -119,7 +120,7 @@ class HindsightServer:
     def _not_after(self, end: float, what: str) -> None:
         if time.monotonic() > end:
             raise ProviderError(
-                f"hindsight: its server {what} for {START_SECONDS:g} s: {self._end_of_log()}", transient=True
+                f"{self._engine}: its server {what} for {START_SECONDS:g} s: {self._end_of_log()}", transient=True
             )
         time.sleep(_POLL_SECONDS)
 
