@@ -50,6 +50,8 @@ def about_benchmarks(config: pytest.Config) -> bool:
     """Whether the command line names nothing, or nothing but benchmarks; what is only run by name is none."""
     if nothing_else(config):
         return False
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.rootpath == BENCH.parent:
+        return True  # elsewhere these are the paths of a project that has tests of its own
     return all(path.is_relative_to(BENCH) for path in _paths(config))
 
 
