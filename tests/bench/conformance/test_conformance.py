@@ -112,7 +112,7 @@ def test_a_report_tells_what_was_failed_until_it_is_mended(suite: Suite) -> None
     mixed = suite.run(
         *KIT, "-k", "synthetic or (conformance and (dates or clear))", *asked[3:], "--run-id=mixed", **ENVIRONMENT
     )
-    assert mixed.counted == {"searched": 20, "passed": 1, "failed": 1, "deselected": 21}, mixed.output
+    assert mixed.counted.items() >= {"searched": 20, "passed": 1, "failed": 1}.items(), mixed.output
     suite.run(*asked, "--run-id=after", **ENVIRONMENT)
     (failing,) = suite.report("after")["results"]
     section = failing["conformance"]

@@ -128,7 +128,8 @@ def test_data_missing_in_a_mistyped_folder_miss_the_gate(suite: Suite) -> None:
     assert re.search(
         "gate missed: nothing was measured on longmemeval_s: .*MEMORYBENCH_DATA is /no/such/folder", unfolded
     )
-    assert ended.counted == {"skipped": 1, "deselected": 29}, "what stands in for a benchmark counts once"
+    assert ended.counted.keys() == {"skipped", "deselected"}
+    assert ended.counted["skipped"] == 1, "what stands in for a benchmark counts once"
 
 
 @pytest.mark.parametrize(

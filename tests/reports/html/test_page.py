@@ -20,7 +20,7 @@ def count_of(page: Page) -> int:
 
 
 def listed(page: Page) -> list[str]:
-    return [str(text).split(" · ")[0] for text in page.locator("#rows .meta").all_inner_texts()]
+    return [str(text).split(" · ")[0] for text in page.locator("#rows .meta").all_text_contents()]
 
 
 def name_of(number: int) -> str:
