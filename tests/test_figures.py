@@ -46,6 +46,7 @@ COMPUTED = {
 MEASURED = {
     "README.md": {
         "`hybrid`": "needs the extra [dense]",
+        "`late-interaction`": "needs the extra [dense]",
         "[`locomo`": "the size of a file",
         "[`longmemeval_oracle`": "sizes of files",
         "[`factconsolidation`": "the size of a file",

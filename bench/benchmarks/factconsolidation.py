@@ -174,7 +174,8 @@ def _read_list(context: str, where: str) -> _FactList:
     """The facts after the heading, in sessions of as many whole facts as there is room for."""
     facts = tuple(context.rstrip("\n").split("\n")[1:])
     for number, fact in enumerate(facts):
-        if not re.fullmatch(rf"{number}\. .*\S.*", fact):
+        head, _, said = fact.partition(". ")
+        if head != str(number) or not said.strip():
             raise DataError(f"{where}: line {number + 2} of the context, {fact!r:.60}, is not fact {number}")
     if not facts:
         raise DataError(f"{where}: the context {context!r:.60} holds no facts")
