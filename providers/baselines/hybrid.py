@@ -24,7 +24,7 @@ class HybridSettings(DenseSettings, Bm25Settings):
     """What can be set about the fusion, its word search and its embedder."""
 
     rrf_k: Annotated[float, Tunable(low=1, high=200, log=True, changes="search")] = Field(
-        60, ge=0, allow_inf_nan=False, description="the k of reciprocal rank fusion"
+        10, ge=0, allow_inf_nan=False, description="the k of reciprocal rank fusion"
     )
     words_weight: Annotated[float, Tunable(low=0.0, high=1.0, changes="search")] = Field(
         0.5, ge=0, le=1, description="how much the word search counts in the fusion; the rest is for meaning"
@@ -161,7 +161,7 @@ def fuse(
 
     Best first; scores that are equal to 12 decimals are in the `order` of what they are of. Reciprocal rank fusion is
     from Cormack, Clarke, Buettcher: "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
-    Methods", SIGIR 2009, where k is 60.
+    Methods", SIGIR 2009, where k is 60; why it is 10 here is in ``docs/providers/embedded.md``.
     """
     scores: defaultdict[str, float] = defaultdict(float)
     for ranking, weight in zip(rankings, weights or [1.0] * len(rankings), strict=True):

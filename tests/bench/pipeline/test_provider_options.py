@@ -124,13 +124,13 @@ def test_secrets_are_not_recorded() -> None:
 def test_options_are_in_the_record_and_the_fingerprint() -> None:
     options = ("embedder=http://127.0.0.1:9/v1", "embedding_model=m", "key_variable=MY_KEY")
     parts = []
-    for more in ((), ("rrf_k=10",), ("hybrid.rrf_k=10", "depth=50")):
+    for more in ((), ("rrf_k=60",), ("hybrid.rrf_k=60", "depth=50")):
         config = build_benchmark_config(provider=("none", "hybrid"), provider_option=(*options, *more))
         participants = Participants.of(config)
         parts.append(parts_of(config, participants, "1"))
         (none, hybrid) = participants.provider_records
         assert none.settings == {}
-        assert hybrid.settings["rrf_k"] == (10 if more else 60)
+        assert hybrid.settings["rrf_k"] == (60 if more else 10)
         assert hybrid.settings["embedder"] == "http://127.0.0.1:9/v1"
         assert "key_variable" not in hybrid.settings
         assert hybrid.settings == recorded_settings(participants.settings["hybrid"])

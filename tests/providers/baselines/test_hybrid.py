@@ -94,7 +94,7 @@ async def searched(memory: Bm25 | Dense | Hybrid, text: str, top_k: int) -> Sequ
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, {"rrf_k": 10}, {"depth": 3}, {"depth": 1, "rrf_k": 0.5}])
+@pytest.mark.parametrize("settings", [{}, {"rrf_k": 60}, {"depth": 3}, {"depth": 1, "rrf_k": 0.5}])
 def test_it_fuses_what_both_find_alone(server: EmbeddingLoopback, tmp_path: Path, settings: dict[str, float]) -> None:
     async def work() -> None:
         made = by_server(server, **settings)
