@@ -31,6 +31,7 @@ from reports.store import (
     begin,
     check_run_id,
     mark_finished,
+    new_run_folder,
     new_run_id,
     read_run,
     read_versions,
@@ -72,25 +73,27 @@ def import_answers(request: ImportRequest, options: BenchmarkOptions, say: Calla
     """Import the files into a run of their own and return its id.
 
     Raises `ConfigurationError`, `DataError` or `DataMissingError`, with nothing written, for a file that cannot be read
-    or is about a benchmark that is not here.
+    or is about a benchmark that is not here. What ends an import, a full disk for one, leaves nothing of it.
     """
     run_id = check_run_id(request.run_id or new_run_id())
-    folder = request.runs_dir / run_id
-    if folder.exists():
-        raise ConfigurationError(f"--run-id {run_id}: {folder} is there already. Choose another name.")
     sources = _matched(request, options)
-    for source in sources:
-        for line in _told(source):
-            say(line)
-    folder.mkdir(mode=0o700, parents=True)
-    with (
-        closing(Lead(folder, run_id, None)),
-        closing(Checkpoint(sqlite_url(folder / "checkpoint.sqlite"), run_id)) as to,
-    ):
-        _write(to, sources)
-        report = write_run(
-            folder, read_run(to), to.settled_records(), to.container_records(), state=to.digest(), besides=write_html
-        )
+    with new_run_folder(request.runs_dir, run_id) as folder:
+        for source in sources:
+            for line in _summary(source):
+                say(line)
+        with (
+            closing(Lead(folder, run_id, None)),
+            closing(Checkpoint(sqlite_url(folder / "checkpoint.sqlite"), run_id)) as to,
+        ):
+            _write(to, sources)
+            report = write_run(
+                folder,
+                read_run(to),
+                to.settled_records(),
+                to.container_records(),
+                state=to.digest(),
+                besides=write_html,
+            )
     say(f"run {report.run.id} in {request.runs_dir}: judge it with pytest bench --answers {run_id}")
     return run_id
 
@@ -146,7 +149,7 @@ def _open(
     raise DataMissingError(f"{counted} are to {known[0]}: {missing[0]}") from missing[0]
 
 
-def _told(source: _Source) -> Iterator[str]:
+def _summary(source: _Source) -> Iterator[str]:
     """What was imported from where, and what of it has no question."""
     matched = source.matching.matched
     facts = source.published.facts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import islice
@@ -21,13 +20,13 @@ from reports.store import (
     Checkpoint,
     CodeChange,
     RunRecord,
-    check_run_id,
+    new_run_folder,
     read_run,
     selected_case,
     sqlite_url,
     tables,
 )
-from vocabulary import CheckpointError, ConfigurationError
+from vocabulary import CheckpointError
 
 _BATCH = 200
 _COMMON = ("outages", "request_forms")
@@ -47,24 +46,13 @@ def merge_shards(
     The shards stay as they are. Raises `ConfigurationError` if they are not the parts of one run, if there is a
     `run_id` already, or if the run has no value for a threshold.
     """
-    folder = runs_dir / check_run_id(run_id)
     with ExitStack() as stack:
         shards = open_shards(names, runs_dir, stack)
         check_agreement(shards)
         if thresholds:
             check_thresholds(thresholds, _scope(shards))
-        try:
-            folder.mkdir(mode=0o700, parents=True)
-        except FileExistsError:
-            raise ConfigurationError(f"--run-id {run_id}: there is a {folder} already. Choose another name.") from None
-        except OSError as error:
-            raise ConfigurationError(f"{folder} cannot be made: {error.strerror}. Name another --runs-dir.") from error
-        try:
-            report = _make(shards, folder, _record(shards, names, run_id), thresholds, max_errors)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-    return report, folder
+        folder = stack.enter_context(new_run_folder(runs_dir, run_id))
+        return _make(shards, folder, _record(shards, names, run_id), thresholds, max_errors), folder
 
 
 def _make(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
@@ -59,8 +61,9 @@ def is_worked_on(checkpoint: Checkpoint, folder: Path) -> bool:
 
     Raises `CheckpointError` if the database cannot be read.
     """
-    if is_locked(folder) or checkpoint.engine.dialect.name != "postgresql":
-        return is_locked(folder)
+    here = is_locked(folder)
+    if here or checkpoint.engine.dialect.name != "postgresql":
+        return here
     try:
         with checkpoint.engine.connect() as connection:
             if is_led(connection, checkpoint.run_id):
@@ -68,6 +71,26 @@ def is_worked_on(checkpoint: Checkpoint, folder: Path) -> bool:
     except sa.exc.SQLAlchemyError as error:
         raise tables.failure(checkpoint.url, "read", error) from error
     return at_work(checkpoint)
+
+
+@contextmanager
+def new_run_folder(runs_dir: Path, run_id: str) -> Iterator[Path]:
+    """The folder of a run that is made at once; it is removed again unless the block ends well.
+
+    Raises `ConfigurationError` if it is there already or cannot be made.
+    """
+    folder = runs_dir / check_run_id(run_id)
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise ConfigurationError(f"--run-id {run_id}: there is a {folder} already. Choose another name.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made: {error.strerror}. Name another --runs-dir.") from error
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def replace_file(path: Path, text: str) -> None:

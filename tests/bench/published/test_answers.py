@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,21 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "acme.jsonl").write_text("\n".join(map(json.dumps, lines)))
     assert import_files(folder, folder / "acme.jsonl") == 0
     return folder
+
+
+def test_a_full_disk_leaves_nothing_and_the_same_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "acme.jsonl").write_text("\n".join(map(json.dumps, neutral_lines())))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))  # as a full disk, it fails the write
+    try:
+        assert import_files(tmp_path, tmp_path / "acme.jsonl") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "published").exists()
+    assert import_files(tmp_path, tmp_path / "acme.jsonl") == 0
 
 
 def judged(folder: Path, run_id: str, **options: object) -> Report:
