@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from net import R, Reply, Service, redact
+from net import Reply
 from providers.base import Capabilities, Limits, Provider, ProviderSettings
 from providers.engines.environments import engine_program, engine_variables
 from providers.engines.openai_models import ModelSettings, ask_for_models
-from providers.engines.shared_server import SharedServer
-from vocabulary import ProviderError, Question, SearchOnly, SearchResult, Session, format_day
+from providers.engines.shared_server import Calls, SharedServer
+from vocabulary import Question, SearchOnly, SearchResult, Session, format_day
 
 
 class CogneeSettings(ModelSettings):
@@ -60,9 +60,14 @@ class Cognee(Provider):
         if settings.items == "message":
             self.capabilities = replace(self.capabilities, provenance="message")
         folder = Path(settings.server) if settings.server else workspace / "server"
-        self._server = SharedServer(self.name, folder, variables(settings, folder.absolute()))
-        self._service: Service | None = None
-        self._url = ""
+        server = SharedServer(self.name, folder, variables(settings, folder.absolute()))
+        self._calls = Calls(
+            server,
+            self.name,
+            hold=lambda seconds: self.hold(seconds),  # set later, by the pipeline
+            seconds=5 * settings.timeout,  # a session takes several requests to the model
+            secrets=[key for key in (settings.llm_key, settings.embedder_key) if key],
+        )
 
     async def check(self) -> None:
         """Ask both model servers what they have, which tells whether they take the keys."""
@@ -74,7 +79,7 @@ class Cognee(Provider):
         """Add a session, and return when its graph is made."""
         items = _items(session, self._settings.items)
         if items:
-            await self._ask(_Done, "/ingest", {"container": _dataset(container), "items": items})
+            await self._calls.ask(_Done, "POST", "/ingest", {"container": _dataset(container), "items": items})
 
     async def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
         """At most `top_k` chunks, best first, or one text; none for an unknown container."""
@@ -82,37 +87,18 @@ class Cognee(Provider):
             return []
         kind = self._settings.search
         wanted = {"container": _dataset(container), "query": question.text, "kind": kind, "top_k": top_k}
-        found = await self._ask(_Found, "/search", wanted)
+        found = await self._calls.ask(_Found, "POST", "/search", wanted)
         if found.text is not None:
             return [SearchResult(text=found.text)] if found.text.strip() else []
         return [_result(chunk) for chunk in found.chunks[:top_k]]
 
     async def clear(self, container: str) -> None:
         """Remove a dataset."""
-        await self._ask(_Done, "/clear", {"container": _dataset(container)})
+        await self._calls.ask(_Done, "POST", "/clear", {"container": _dataset(container)})
 
     async def close(self) -> None:
         """Close the connections, and stop the server if nobody else uses it."""
-        if self._service is not None:
-            service, self._service = self._service, None
-            await service.aclose()
-        await self._server.close()
-
-    async def _ask(self, reply: type[R], path: str, body: object) -> R:
-        url = await self._server.url()
-        if self._service is None or self._url != url:
-            if self._service is not None:
-                await self._service.aclose()
-            # a session takes several requests to the model, each of which may take its time
-            seconds = 5 * self._settings.timeout
-            self._service, self._url = Service(self.name, url, {}, hold=self.hold, timeout=seconds), url
-        try:
-            return await self._service.ask(reply, "POST", path, body=body)
-        except ProviderError as error:
-            if error.status is None:
-                self._server.lost()
-            message = redact(str(error), [self._settings.llm_key, self._settings.embedder_key])
-            raise ProviderError(message, transient=error.transient, status=error.status) from None
+        await self._calls.close()
 
 
 class _Done(Reply):

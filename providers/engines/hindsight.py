@@ -14,11 +14,11 @@ from urllib.parse import quote, unquote
 
 from pydantic import Field, model_validator
 
-from net import R, Reply, Service, redact
+from net import R, Reply
 from providers.base import Capabilities, Limits, Provider, ProviderSettings
 from providers.engines.environments import engine_program, engine_variables
 from providers.engines.openai_models import ModelSettings, ask_for_models
-from providers.engines.shared_server import SharedServer
+from providers.engines.shared_server import Calls, SharedServer
 from providers.readiness import until_ready
 from vocabulary import ProviderError, Question, SearchOnly, SearchResult, Session
 
@@ -75,9 +75,14 @@ class Hindsight(Provider):
         if settings.items == "message":
             self.capabilities = replace(type(self).capabilities, provenance="message")
         self._folder = Path(settings.server) if settings.server else workspace / "server"
-        self._server = SharedServer(self.name, self._folder, variables(settings))
-        self._service: Service | None = None
-        self._url = ""
+        server = SharedServer(self.name, self._folder, variables(settings))
+        self._calls = Calls(
+            server,
+            self.name,
+            hold=lambda seconds: self.hold(seconds),  # set later, by the pipeline
+            seconds=5 * settings.timeout,  # a session takes several requests to the model
+            secrets=[key for key in (settings.llm_key, settings.embedder_key) if key],
+        )
 
     async def check(self) -> None:
         """Ask both model servers what they have, which tells whether they take the keys."""
@@ -89,7 +94,7 @@ class Hindsight(Provider):
         """Retain a session, and return when its facts are stored."""
         items = _items(session, self._settings.items)
         if items:
-            await self._ask(_Retained, "POST", f"{_bank(container)}/memories", {"items": items})
+            await self._calls.ask(_Retained, "POST", f"{_bank(container)}/memories", {"items": items})
 
     async def await_indexing(self, container: str) -> None:
         """Wait until hindsight has consolidated what was retained."""
@@ -126,37 +131,16 @@ class Hindsight(Provider):
 
     async def clear(self, container: str) -> None:
         """Remove a bank."""
-        await self._ask(_Retained, "DELETE", _bank(container))
+        await self._calls.ask(_Retained, "DELETE", _bank(container))
 
     async def close(self) -> None:
         """Close the connections, and stop the server if nobody else uses it."""
-        if self._service is not None:
-            service, self._service = self._service, None
-            await service.aclose()
-        await self._server.close()
-
-    async def _ask(self, reply: type[R], method: str, path: str, body: object = None) -> R:
-        url = await self._server.url()
-        if self._service is None or self._url != url:
-            if self._service is not None:
-                await self._service.aclose()
-            # a session is extracted in several requests to the model, each of which may take its time
-            seconds = 5 * self._settings.timeout
-            self._service, self._url = Service(self.name, url, {}, hold=self.hold, timeout=seconds), url
-        try:
-            return await self._service.ask(reply, method, path, body=body)
-        except ProviderError as error:
-            if error.status is None:
-                self._server.lost()
-            message = redact(str(error), [self._settings.llm_key, self._settings.embedder_key])
-            raise ProviderError(
-                message, transient=error.transient, retry_after=error.retry_after, status=error.status
-            ) from None
+        await self._calls.close()
 
     async def _ask_for(self, reply: type[R], method: str, path: str, body: object = None) -> R | None:
         """The same for a bank that may not be there."""
         try:
-            return await self._ask(reply, method, path, body)
+            return await self._calls.ask(reply, method, path, body)
         except ProviderError as error:
             if error.status == 404:
                 return None

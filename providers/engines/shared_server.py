@@ -12,11 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from net import excerpt
+from net import R, Service, excerpt
 from providers.engines.environments import engine_program
 from providers.engines.supervisor import SERVER, START_SECONDS, USERS, answers
 from vocabulary import ProviderError
@@ -128,6 +129,39 @@ class SharedServer:
         log = self._folder / "server.log"
         lines = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
         return f"{excerpt(' / '.join(lines))} (see {log})"
+
+
+class Calls:
+    """A provider's requests to a shared server, wherever it listens now; `seconds` is how long one may take."""
+
+    def __init__(
+        self, server: SharedServer, name: str, *, hold: Callable[[float], None], seconds: float, secrets: Sequence[str]
+    ) -> None:
+        self._server = server
+        self._opened = partial(Service, name, headers={}, hold=hold, timeout=seconds, secrets=secrets)
+        self._service: Service | None = None
+        self._url = ""
+
+    async def ask(self, reply: type[R], method: str, path: str, body: object = None) -> R:
+        """The server's answer to one request; raises `ProviderError`."""
+        url = await self._server.url()
+        if self._service is None or self._url != url:
+            if self._service is not None:
+                await self._service.aclose()
+            self._service, self._url = self._opened(base_url=url), url
+        try:
+            return await self._service.ask(reply, method, path, body=body)
+        except ProviderError as error:
+            if error.status is None:
+                self._server.lost()
+            raise
+
+    async def close(self) -> None:
+        """Close the connections, and stop the server if nobody else uses it."""
+        if self._service is not None:
+            service, self._service = self._service, None
+            await service.aclose()
+        await self._server.close()
 
 
 def _locked(file: IO[str], *, alone: bool) -> bool:

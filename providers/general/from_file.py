@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
+from pydantic import SecretStr
+
+from net import redact
 from providers.base import Provider, ProviderSettings
 from providers.general.advice import Advice, explained
 from providers.general.results import Fault
@@ -18,6 +22,11 @@ class FromFile(Provider):
     file: ClassVar[TomlFile]
     advice: ClassVar[Advice]
 
+    def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
+        super().__init__(settings, workspace)
+        key: SecretStr | None = getattr(settings, "api_key", None)
+        self.key = key.get_secret_value() if key else ""
+
     @classmethod
     def explained(cls, check: str) -> Iterator[str]:
         """Lines of the file that a check of the conformance kit is about."""
@@ -30,8 +39,8 @@ class FromFile(Provider):
         return ()
 
     def shown(self, text: str) -> str:
-        """A text of the service as an error may show it, without keys."""
-        return text
+        """A text of the service as an error may show it, without the key."""
+        return redact(text, (self.key,))
 
     def fault(self, *table: str) -> Fault:
         """Errors about keys of a table of the file."""

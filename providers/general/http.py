@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
-from net import Service, check_address, redact
+from net import Service, check_address
 from providers.base import Capabilities
 from providers.general import scopes
 from providers.general.advice import HTTP
@@ -85,27 +85,21 @@ class Http(FromFile):
     def __init__(self, settings: HttpSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
         self.limits = self.definition.limits.limits(settings.indexing_timeout)
-        key: SecretStr | None = getattr(settings, "api_key", None)
-        self._key = key.get_secret_value() if key else ""
         self._service = Service(
             self.name,
             settings.base_url,
             self._headers(),
             hold=lambda seconds: self.hold(seconds),  # set later, by the pipeline
             timeout=settings.timeout,
-            secrets=(self._key,),
+            secrets=(self.key,),
         )
         self._calls = Calls(self._service, settings.scope)
         self._containers = Containers(self.definition, self._calls, self.fault)
 
     def _headers(self) -> Mapping[str, str]:
         auth = self.definition.auth
-        own = {auth.header: auth.value.replace("{key}", self._key)} if auth else {}
+        own = {auth.header: auth.value.replace("{key}", self.key)} if auth else {}
         return {**self.definition.headers, **own}
-
-    def shown(self, text: str) -> str:
-        """Without the key."""
-        return redact(text, (self._key,))
 
     async def check(self) -> None:
         """Make the request of [check], if there is one."""

@@ -13,9 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar  # Any: arguments of tools
 
-from pydantic import JsonValue, SecretStr
+from pydantic import JsonValue
 
-from net import redact
 from providers.base import Capabilities, ProviderSettings
 from providers.general import scopes
 from providers.general.advice import MCP
@@ -80,8 +79,6 @@ class Mcp(FromFile):
         super().__init__(settings, workspace)
         import mcp.client.streamable_http  # noqa: F401  takes a second, which no call should take
 
-        key: SecretStr | None = getattr(settings, "api_key", None)
-        self._key = key.get_secret_value() if key else ""
         self._timeout = settings.timeout
         self._mapped: Mapped | None = None
         self._sent: dict[tuple[str, str], set[str]] = {}
@@ -111,7 +108,7 @@ class Mcp(FromFile):
         definition = self.definition
         if definition.url:
             auth = definition.auth
-            headers = {auth.header: auth.value.replace("{key}", self._key)} if auth else {}
+            headers = {auth.header: auth.value.replace("{key}", self.key)} if auth else {}
             return Connection(self.name, definition.url, headers, self._timeout)
 
         from mcp import StdioServerParameters
@@ -123,10 +120,6 @@ class Mcp(FromFile):
         return Connection(
             self.name, StdioServerParameters(command=command[0], args=command[1:], env=env), {}, self._timeout
         )
-
-    def shown(self, text: str) -> str:
-        """Without the key."""
-        return redact(text, (self._key,))
 
     async def tools(self, container: str = "plan") -> Mapped:
         """The tools that are used; asked for once."""
