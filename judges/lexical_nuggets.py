@@ -39,7 +39,7 @@ def grade_nuggets(protocol: NuggetProtocol, question: Question, gold: Gold, answ
     else:
         graded = [_grade(question.text, _WRAPPER.sub("", nugget), said) for nugget in protocol.nuggets(gold)]
     if protocol.grades_order(gold):
-        order = event_order([(line, _told(line, gold.rubric)) for line in lines_of(answer)], len(gold.rubric))
+        order = event_order([(line, _event_of(line, gold.rubric)) for line in lines_of(answer)], len(gold.rubric))
     return protocol.verdict(gold, graded, order)
 
 
@@ -53,7 +53,7 @@ def _grade(question: str, nugget: str, said: str) -> Nugget:
     return Nugget(score=score, reason=f"The answer holds {held:.0%} of the nugget's content{lacks}.")
 
 
-def _told(line: str, events: tuple[str, ...]) -> int | None:
+def _event_of(line: str, events: tuple[str, ...]) -> int | None:
     """The number of the event that a line tells, the first of those that it holds most of."""
     held = [recall("", event, line) or 0.0 for event in events]
     best = max(range(len(held)), key=held.__getitem__)

@@ -134,12 +134,16 @@ class ModelJudge(Judge):
         if protocol.grades_order(gold):
             asks.append((protocol.order_messages(gold, answer), OrderReply))
         replies = await self._replies(asks, (id(self), question.id, answer.hypothesis))
-        told = next((found.events(gold) for found, *_ in replies if isinstance(found, OrderReply)), None)
-        lines = [(line, told.get(n)) for n, line in enumerate(lines_of(answer), start=1)] if told is not None else []
+        order = None
+        for found, *_ in replies:
+            if isinstance(found, OrderReply):
+                events = found.events(gold)
+                lines = [(line, events.get(n)) for n, line in enumerate(lines_of(answer), start=1)]
+                order = event_order(lines, len(gold.rubric))
         return protocol.verdict(
             gold,
             [found.nugget for found, *_ in replies if isinstance(found, NuggetGrade)],
-            event_order(lines, len(gold.rubric)) if told is not None else None,
+            order,
             usage=sum((spent + completion.usage for _found, completion, spent in replies), Usage(calls=0)),
             model=replies[0][1].model,
         )
