@@ -14,8 +14,8 @@ def event_order(lines: Sequence[tuple[str, int | None]], events: int) -> float:
     line told, stands for something else. As ``event_ordering_score`` of the paper's code (Tavakoli et al. 2025, arXiv
     2510.27246): both orders are over all events and all other lines, equal lines being one with the last one's place,
     and what an order lacks has the rank after all others. So an answer that tells
-    all in order loses by a line before them, and by a second line after them. Undefined for one event and nothing
-    else: 0.
+    all in order loses by a line before them, and by a second line after them. Where all ranks of an order are equal,
+    tau-b is undefined, and the score 0.
     """
     order: list[str | int] = []
     for text, event in lines:

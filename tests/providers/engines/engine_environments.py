@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,13 +11,14 @@ from providers.engines import cognee, hindsight
 from providers.engines.environments import engine_folder
 from providers.engines.shared_server import SharedServer
 from providers.engines.supervisor import not_root
+from tests.processes import run
 
 
 def need(engine: str) -> None:
     """Skip the test unless the engine's environment is installed, and can run here."""
     if not (engine_folder(engine) / "bin" / "python").exists():
         pytest.skip(f"{engine} is not installed in an environment of its own: make engine-{engine}")
-    if engine == "hindsight" and subprocess.run([*not_root(), "true"], check=False, capture_output=True).returncode:
+    if engine == "hindsight" and run([*not_root(), "true"]).returncode:
         pytest.skip("PostgreSQL refuses root, and unshare --user may give root no other name here")
 
 
