@@ -60,7 +60,7 @@ tells an event, empty if none does."""
 class NuggetGrade(BaseModel):
     """What a judge is asked to reply about a nugget."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     reasoning: str = Field(description="What decided, in one or two short sentences.")
     met: Literal["full", "partly", "not"]
@@ -75,7 +75,7 @@ class NuggetGrade(BaseModel):
 class Told(BaseModel):
     """A line of an answer and the event that it tells, both counted from 1."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     line: int
     event: int
@@ -84,7 +84,7 @@ class Told(BaseModel):
 class OrderReply(BaseModel):
     """What a judge is asked to reply about the order of events."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     told: list[Told]
 

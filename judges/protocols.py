@@ -23,7 +23,7 @@ from vocabulary import Answer, Gold, Question, UnknownNameError, VerdictLabel
 class Grade(BaseModel):
     """What a judge is asked to reply; that the verdict is one word keeps replies from contradicting themselves."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     reasoning: str = Field(description="What decided, in one or two short sentences.")
     verdict: Literal["correct", "declined", "wrong"]

@@ -77,7 +77,7 @@ class Recalled(tuple[SearchResult, ...]):
 class ProviderSettings(BaseModel):
     """What can be set about a provider; a provider that has settings subclasses this. Recorded in every report."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Provider(ABC):

@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from registry.declared import GROUPS, declared, origin
@@ -15,13 +16,15 @@ from vocabulary import ConfigurationError, UnknownNameError
 T = TypeVar("T")
 
 
-def known_classes(base: type[T], package: str) -> dict[str, type[T]]:
+def known_classes(base: type[T], package: str, *, mentioning: str = "") -> dict[str, type[T]]:
     """The concrete subclasses of `base` in the modules of `package` and its sub-packages, by their ``name``.
 
-    Modules named ``test_*`` and ``__main__`` are not imported. Classes that were made from files do not count.
+    Modules named ``test_*`` and ``__main__`` are not imported, and only those whose source has the string `mentioning`
+    in quotes where one is given. Classes that were made from files do not count.
     """
-    for module in _modules(package):
-        importlib.import_module(module)
+    for module, source in _modules(package):
+        if not mentioning or f'"{mentioning}"' in source.read_text(encoding="utf-8"):
+            importlib.import_module(module)
     found: dict[str, type[T]] = {}
     waiting = list(base.__subclasses__())
     while waiting:
@@ -47,7 +50,10 @@ def find_class(kind: str, name: str, base: type[T], package: str) -> type[T]:
     """
     if ":" in name:
         return _checked(kind, name, _import(kind, name, name), base)
-    known, points = known_classes(base, package), declared(package).get(name, ())
+    points = declared(package).get(name, ())
+    known = known_classes(base, package, mentioning=name)
+    if name not in known:
+        known = known_classes(base, package)
     if name in known and not points:
         return known[name]
     if not points:
@@ -93,9 +99,12 @@ def _name_of(found: type[Any]) -> str:
     return str(found.name)
 
 
-def _modules(package: str) -> Iterator[str]:
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
-        if module.ispkg:
-            yield from _modules(module.name)
-        elif not module.name.rpartition(".")[2].startswith(("test_", "__")):
-            yield module.name
+def _modules(package: str) -> Iterator[tuple[str, Path]]:
+    """The modules of a package and its sub-packages, each with its source file."""
+    for folder in importlib.import_module(package).__path__:
+        for module in pkgutil.iter_modules([folder], f"{package}."):
+            own_name = module.name.rpartition(".")[2]
+            if module.ispkg:
+                yield from _modules(module.name)
+            elif not own_name.startswith(("test_", "__")):
+                yield module.name, Path(folder, f"{own_name}.py")

@@ -57,3 +57,22 @@ pytest.main(["bench", "-k", "synthetic", "-p", "no:cacheprovider"])
     found = loaded(code)
     assert "pytest" in found
     assert not found & ((HEAVY - {"pytest"}) | {"sqlalchemy", "rich"})
+
+
+def test_an_unknown_provider_is_reported_before_the_pipeline_is_imported() -> None:
+    code = """
+import pytest
+status = pytest.main(["bench", "-k", "locomo", "--provider", "bm52", "-p", "no:cacheprovider"])
+assert status == pytest.ExitCode.USAGE_ERROR
+"""
+    assert not loaded(code) & ((HEAVY - {"pytest"}) | {"sqlalchemy", "rich"})
+
+
+def test_a_name_imports_only_the_providers_that_mention_it() -> None:
+    code = """
+import sys
+from providers import find_provider
+assert find_provider("bm25").name == "bm25"
+assert not [name for name in sys.modules if name.startswith("providers.hosted.")]
+"""
+    assert "providers" in loaded(code)

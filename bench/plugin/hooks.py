@@ -13,7 +13,7 @@ import pytest
 from bench.plugin.fixtures import MARK, answerer, asked_question, judge, memory, question
 from bench.plugin.opt_in import MARK as ONLY_BY_NAME
 from bench.plugin.opt_in import about_benchmarks
-from bench.plugin.options import add_options, read_config
+from bench.plugin.options import add_options, check_providers, read_config
 
 __all__ = ["answerer", "asked_question", "judge", "memory", "question"]
 
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         warnings.filterwarnings("default", category=PytestBenchmarkWarning)
     if not (hasattr(config, "workerinput") or config.getoption("lf", False)):
-        read_config(config)  # a mistyped option is reported before half a second of imports
+        check_providers(read_config(config))  # what is mistyped is reported before half a second of imports
     _register_parts(config)
 
 

@@ -125,6 +125,17 @@ def read_config(config: pytest.Config, remembered: dict[str, object] | None = No
         raise pytest.UsageError(str(error)) from error
 
 
+def check_providers(config: BenchmarkConfig) -> None:
+    """Raise `pytest.UsageError` if a name or file of a provider means nothing; only what the names need is imported."""
+    from providers import find_provider
+
+    try:
+        for name in () if config.answers else config.provider:  # recorded answers are of any provider
+            find_provider(name)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def _in_file(config: pytest.Config, key: str) -> object:
     try:
         return config.getini(key)

@@ -17,7 +17,6 @@ from bench.plugin.opt_in import about_benchmarks
 from bench.plugin.outcomes import TestOutcome
 from bench.plugin.scheduler import Controller, report_refusal
 from bench.plugin.state import PluginState
-from bench.plugin.suggestion import keyword_suggestions
 from bench.plugin.terminal import (
     Closing,
     Live,
@@ -245,6 +244,8 @@ class Reporting:
         if self._gate:
             show_gate(terminalreporter, self._gate)
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and state.config.option.keyword:
+            from bench.plugin.suggestion import keyword_suggestions
+
             for line in keyword_suggestions(state.config.option.keyword, state.session.config):
                 terminalreporter.write_line(line, yellow=True)
         if state.refused and self._closing is None:

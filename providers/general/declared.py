@@ -13,7 +13,7 @@ from providers.general.reply_paths import ReplyPath
 class Declared(BaseModel):
     """A table of the file: unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class ResultPaths(Declared):

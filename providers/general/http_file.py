@@ -68,7 +68,7 @@ def _plain_headers(headers: dict[str, str]) -> dict[str, str]:
 class Table(BaseModel):
     """A table of the file: unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Auth(Table):

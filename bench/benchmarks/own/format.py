@@ -53,7 +53,7 @@ Time = Annotated[datetime, BeforeValidator(_read_time), WithJsonSchema(_TIME)]
 class Entry(BaseModel):
     """A part of the format; fields that it does not know are refused, as they are misspelt more often than not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class OwnMessage(Entry):
