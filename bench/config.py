@@ -78,7 +78,8 @@ class BenchmarkConfig(BaseModel):
     sample_seed: int = Field(default=0, description="chooses the sample; the same on every machine")
     question_type: tuple[str, ...] = Field(default=(), description="only questions of this type")
     shard: str | None = Field(
-        default=None, description="only part I of N, as in 2/8; auto or auto/N for what the scheduler says"
+        default=None,
+        description="only part I of N, as in 2/8, or in PostgreSQL first; auto or auto/N for what the scheduler says",
     )
     run_id: str | None = Field(default=None, description="name of the run; one that exists is continued")
     checkpoint_url: str | None = Field(
@@ -167,6 +168,11 @@ class BenchmarkConfig(BaseModel):
             return value and parse_shard(value, os.environ)
         except ValueError as error:
             raise PydanticCustomError("shard", "{reason}", {"reason": str(error)}) from error
+
+    @property
+    def shares_run(self) -> bool:
+        """Whether all places with the same run id work on one run."""
+        return (self.checkpoint_url or "").startswith("postgresql")
 
     @property
     def abstention(self) -> dict[str, float]:

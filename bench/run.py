@@ -18,6 +18,7 @@ from bench.pipeline import (
     find_benchmarks,
     known_benchmarks,
     meter_of,
+    own_first,
 )
 from reports.report import Report
 from reports.store import SelectedQuestion
@@ -103,7 +104,7 @@ def run_benchmark(
     runner = session.work(checkpoint, {one.benchmark.name: one for one in opened})
     try:
         runner.seal(selected, session.shard)
-        asked = follower.order(selected) if follower else selected
+        asked = follower.order(selected) if follower else own_first(selected, session.is_own)
         runner.expect(asked)
         meter = meter_of(checkpoint, config, session.participants)
         budget = Budget(config.max_usd, meter, lambda: None) if meter and config.max_usd is not None else None

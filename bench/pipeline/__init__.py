@@ -14,7 +14,7 @@ from bench.pipeline.provider_client import ProviderClient, checked
 from bench.pipeline.provider_options import provider_settings, what_is_wrong
 from bench.pipeline.run_part import Job
 from bench.pipeline.runner import INGEST_AHEAD, LOOK_AHEAD, Runner
-from bench.pipeline.selection import OpenBenchmark
+from bench.pipeline.selection import OpenBenchmark, own_first
 from bench.pipeline.session import RunSession
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "judges_line",
     "known_benchmarks",
     "meter_of",
+    "own_first",
     "provider_settings",
     "shutdown_remarks",
     "what_is_wrong",

@@ -102,7 +102,8 @@ class Gating:
 
 
 def _check_options(config: BenchmarkConfig, rules: Sequence[Relative]) -> None:
-    if config.shard and (config.fail_under or config.max_errors is not None or config.baseline):
+    is_part = config.shard and not config.shares_run
+    if is_part and (config.fail_under or config.max_errors is not None or config.baseline):
         given = "fail_under" if config.fail_under else "baseline" if config.baseline else "max_errors"
         raise ConfigurationError(
             f"{option_name(given)} with --shard {config.shard}: a gate is about the whole run, and this is a part of "

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 
 from bench.cache import StepCache, trim_cache
 from bench.config import BenchmarkConfig
@@ -20,7 +19,7 @@ from bench.pipeline.places import SharedRunner
 from bench.pipeline.preflight import check_machine, check_services
 from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
 from bench.pipeline.runner import Runner
-from bench.pipeline.selection import OpenBenchmark, Shard, check_types, describe_selection, shard_of
+from bench.pipeline.selection import OpenBenchmark, Shard, check_types, choose_run_id, describe_selection, shard_of
 from bench.published import RecordedAnswers
 from llms.clients import forget_batches
 from net import settle_calls
@@ -35,13 +34,11 @@ from reports.store import (
     SelectedQuestion,
     begin,
     begin_invocation,
-    check_run_id,
     code_version,
     compare_code,
     end_invocation,
     mark_finished,
     new_invocation_id,
-    new_run_id,
     read_git,
     read_progress,
     read_run,
@@ -54,7 +51,6 @@ from reports.store.sharing import Presence, at_work, folder_id
 from vocabulary import CheckpointError, ConfigurationError
 
 ROOT = Path(__file__).parents[2]
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -86,7 +82,7 @@ class RunSession:
     def __post_init__(self) -> None:
         if self.second_look_at or self.config.retry_from == "ingest":
             self.config = self.config.model_copy(update={"cache": None})  # all of it is to be done again
-        self.run_id = check_run_id(self.run_id or self.config.run_id or new_run_id())
+        self.run_id = choose_run_id(self.config, self.run_id, second_look=bool(self.second_look_at))
         if self.config.answers:
             self.recorded = RecordedAnswers(self.config.runs_dir, self.config.answers)
             self.config = only_judging(self.config, self.recorded, self.run_id)
@@ -141,10 +137,13 @@ class RunSession:
 
     def take_shard(self, selected: Sequence[SelectedQuestion]) -> Sequence[SelectedQuestion]:
         """What this place asks of all that is `selected`; raises `ConfigurationError` if nothing is left for it."""
-        if self.config.shard is None or not selected:
-            return selected
-        self.shard = shard_of(selected, self.config.shard)
-        return [question for question in selected if question.key in self.shard.ordinals]
+        if self.config.shard is not None and selected:
+            self.shard = shard_of(selected, self.config.shard, shared=self.config.shares_run)
+        return selected if self.config.shares_run else [question for question in selected if self.is_own(question)]
+
+    def is_own(self, question: SelectedQuestion) -> bool:
+        """Whether a question is in the part that this place asks or, where places share the run, begins with."""
+        return self.shard is None or question.key in self.shard.ordinals
 
     def preflight(self) -> None:
         """Check the machine and the services that the run is going to call; raises `ConfigurationError`."""
@@ -248,10 +247,12 @@ class RunSession:
         )
         if not folder or self.is_exclusive:
             return Runner(part)
-        place = f"{self.invocation}:{self.process}"
-        return SharedRunner(part, Presence(checkpoint, place, folder, self.config.until))
+        place = f"{self.invocation}:{self.process}", folder, self.config.until, self.config.shard
+        return SharedRunner(part, Presence(checkpoint, *place), self.is_own)
 
-    def finish(self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] = _NONE) -> Report:
+    def finish(
+        self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] | None = None
+    ) -> Report:
         """Write down that this work is over, and the report of all that the run knows.
 
         A run is finished once all its questions have ended in an invocation that is `complete`: that went through all
@@ -268,7 +269,7 @@ class RunSession:
             thresholds=self.gating.thresholds,
             max_errors=self.config.max_errors,
             against=self.gating.against,
-            unmeasured=unmeasured,
+            unmeasured=unmeasured or {},
             state=checkpoint.digest(),
             besides=write_html,
         )

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 from bench.base import Benchmark
-from bench.pipeline import OpenBenchmark
+from bench.pipeline import OpenBenchmark, own_first
 from bench.plugin.fixtures import MARK, question_of, questions_of
 from bench.plugin.garbage import relax_collections
 from bench.plugin.missing import Probes, StandIn, carry_missing, keywords_of, parametrize, stand_in_of
 from bench.plugin.opt_in import BENCH, about_benchmarks, left_out, nothing_else
+from bench.plugin.scheduler import begin_shares
 from bench.plugin.state import PluginState
 from reports.store import SelectedQuestion, each_once
 from vocabulary import Case, DataError, DataMissingError, MemoryBenchError
@@ -131,6 +132,8 @@ class Collecting:
         stand_ins = [stand_in for item in items if (stand_in := stand_in_of(item))]
         state.missing = {stand_in.benchmark.name: stand_in.reason for stand_in in stand_ins}
         self._leave_out(items)
+        about = list(questions_of(items)) if state.session.second_look_at else requested
+        self._begin_with_own(items)
         state.selected = list(questions_of(items))
         try:
             self._check_gate(requested, stand_ins)
@@ -138,7 +141,7 @@ class Collecting:
                 return
             if state.selected and not state.is_worker:
                 state.session.preflight()
-            self._begin_run(items, state.selected if state.session.second_look_at else requested)
+            self._begin_run(items, about)
         except MemoryBenchError as error:
             state.refuse(items, str(error))
             return
@@ -170,6 +173,17 @@ class Collecting:
         """Leave out the questions of other shards; tests that are about none are in each of them."""
         mine = {question.key for question in self._state.session.take_shard(each_once(questions_of(items)))}
         self._keep(items, lambda item: (question := question_of(item)) is None or question.key in mine)
+
+    def _begin_with_own(self, items: list[pytest.Item]) -> None:
+        """Let each worker come first to the part that this place begins with; tests about no question stay put."""
+        session = self._state.session
+
+        def is_own(item: pytest.Item) -> bool:
+            return (question := question_of(item)) is not None and session.is_own(question)
+
+        asked = own_first([item for item in items if question_of(item)], is_own)
+        order = iter(begin_shares(sum(map(is_own, asked)), len(asked), session.workers))
+        items[:] = [asked[next(order)] if question_of(item) else item for item in items]
 
     def _leave_out(self, items: list[pytest.Item]) -> None:
         """Leave out what ``--lf`` need not ask."""

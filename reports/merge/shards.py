@@ -74,7 +74,10 @@ def _open(folder: Path, stack: ExitStack) -> ShardRun:
     if run.second_look_at is not None:
         raise ConfigurationError(f"run {run.id} is a second look at {run.second_look_at}, which no run can contain.")
     if run.shard is None:
-        raise ConfigurationError(f"run {run.id} is no shard: only runs made with --shard are parts of one.")
+        raise ConfigurationError(
+            f"run {run.id} is no shard: only runs made with --shard are parts of one, and with "
+            "PostgreSQL they are one run."
+        )
     if is_worked_on(checkpoint, folder):
         raise ConfigurationError(f"run {run.id} ({run.shard}) is still going on: merge when it has ended.")
     if run.finished is None:

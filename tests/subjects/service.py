@@ -18,6 +18,7 @@ class Local(Watched):
     name = "local"
 
     def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
+        note("begun", f"{os.getpid()} {question.id}")
         while (Path(os.environ["WATCHED"]) / "hold").exists():
             time.sleep(0.02)
         time.sleep(0.05)

@@ -23,13 +23,13 @@ _LISTED_BLOCKS = 4
 """How many times as many candidates a claim names: other places have taken some of them."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stretch:
     """The questions of one haystack of a provider.
 
-    It is `local` where no other folder can search what this one ingests, and `closed` while its questions are not this
-    process's to claim. `begun` says that this place has claimed some, `ready` that they can be searched, `elsewhere`
-    that another place has begun it.
+    It is `own` in the part that this place begins with, `local` where no other folder can search what this one ingests,
+    and `closed` while its questions are not this process's to claim. `begun` says that this place has claimed some,
+    `ready` that they can be searched, `elsewhere` that another place has begun it.
     """
 
     haystack: str
@@ -40,6 +40,7 @@ class Stretch:
     begun: bool = False
     ready: bool = False
     elsewhere: bool = False
+    own: bool = True
 
 
 class Plan:
@@ -74,6 +75,7 @@ class Plan:
                 stretch.free += 1
                 self.free += 1
         self._in_order = list(self._stretches.values())
+        self._own = [one for one in self._in_order if one.own]
         self._first = 0
         self._begun: list[Stretch] = []
 
@@ -122,15 +124,20 @@ class Plan:
         self.stretch(key).closed = False
         self._first = 0
 
-    def wanted(self, most: int, *, may_begin: bool) -> list[Wanted]:
-        """What to claim next, the best first; `may_begin` says that another haystack may be made ready here."""
+    def wanted(self, most: int, *, may_begin: bool, making_own: bool = False) -> list[Wanted]:
+        """What to claim next, the best first; `may_begin` says that another haystack may be made ready here.
+
+        Of other parts nothing, while haystacks of the own one are to be begun or are made ready (`making_own`).
+        """
+        helps = not making_own and not any(one.free and not (one.closed or one.elsewhere) for one in self._own)
         listed = most * _LISTED_BLOCKS
         self._begun = [one for one in self._begun if one.free]
         found = list(islice(self._listed(one for one in self._begun if one.ready), listed))
         if may_begin and len(found) < most:
-            found += islice(self._listed(self._fresh()), listed - len(found))
+            found += islice(self._listed(one for one in self._fresh() if one.own or helps), listed - len(found))
         if not found:
-            shared = [one for one in self._in_order if one.free and (one.elsewhere or one.begun) and not one.local]
+            among = self._in_order if helps else self._own
+            shared = [one for one in among if one.free and (one.elsewhere or one.begun) and not one.local]
             shared.sort(key=lambda one: -one.free)
             found = list(islice(self._listed(shared, halved=True), listed))
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import islice
@@ -41,19 +41,19 @@ class SharedRunner(Runner):
     """Takes part in a run that other places may work on too.
 
     A thread claims and begins questions. A test waits for its question: what another place has done is
-    read from the checkpoint, as in a run that is continued.
+    read from the checkpoint, as in a run that is continued. What `is_own` comes before the other parts of the run.
     """
 
-    def __init__(self, part: RunPart, presence: Presence) -> None:
+    def __init__(self, part: RunPart, presence: Presence, is_own: Callable[[SelectedQuestion], bool]) -> None:
         super().__init__(part)
-        self._presence = presence
+        self._presence, self._is_own = presence, is_own
         self._claims = Claims(presence)
         self._plan = Plan([], set(), self._container, self._stretch)
         self._lock = threading.RLock()  # of `_jobs`, `_awaited` and the plan
         self._wake = threading.Event()
         self._claimed: deque[tuple[SelectedQuestion, dict[str, StoredStep]]] = deque()
         self._running: set[QuestionKey] = set()
-        self._making: dict[int, int] = {}
+        self._making: dict[Stretch, int] = {}
         self._ended: deque[Job] = deque()
         self._kept: set[QuestionKey] = set()
         self._failed_here: set[QuestionKey] = set()
@@ -237,8 +237,9 @@ class SharedRunner(Runner):
                 return  # what tests wait for is done all the same, so that pytest gets to stop
             if not self._claimed:
                 most = self._plan.block(self._presence.living)
+                making_own = any(stretch.own for stretch in list(self._making))
                 with self._lock:
-                    wanted = self._plan.wanted(most, may_begin=may_begin)
+                    wanted = self._plan.wanted(most, may_begin=may_begin, making_own=making_own)
                 if not wanted:
                     self._idle = may_begin
                     return
@@ -246,7 +247,7 @@ class SharedRunner(Runner):
                 continue
             question, stored = self._claimed[0]
             stretch = self._plan.stretch(question.key)
-            if not (may_begin or stretch.ready or id(stretch) in self._making):
+            if not (may_begin or stretch.ready or stretch in self._making):
                 return
             self._claimed.popleft()
             with self._lock:
@@ -273,15 +274,15 @@ class SharedRunner(Runner):
             return
         self._running.add(key)
         stretch = self._plan.stretch(key)
-        if not stretch.ready and id(stretch) not in self._making:
-            self._making[id(stretch)] = self._lanes(question)
+        if not stretch.ready and stretch not in self._making:
+            self._making[stretch] = self._lanes(question)
         job.ingested.add_done_callback(partial(self._made, stretch))
         assert job.task is not None, "it was started"
         job.task.add_done_callback(partial(self._done, job))
 
     def _made(self, stretch: Stretch, _future: Future[None]) -> None:
         stretch.ready = True
-        self._making.pop(id(stretch), None)
+        self._making.pop(stretch, None)
         self._wake.set()
 
     def _done(self, job: Job, _future: Future[None]) -> None:
@@ -300,7 +301,7 @@ class SharedRunner(Runner):
     def _stretch(self, question: SelectedQuestion) -> Stretch:
         limits = self._assembly.client(question.provider).provider.limits
         haystack = self._container(question).removesuffix(f"-{self._part.folder_id}")  # as other folders call it
-        return Stretch(haystack, limits.local, self._one_of_several(question))
+        return Stretch(haystack, limits.local, self._one_of_several(question), own=self._is_own(question))
 
     def _lanes(self, question: SelectedQuestion) -> int:
         """How many sessions of the question's haystack are ingested at once."""

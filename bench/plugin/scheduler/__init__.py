@@ -2,11 +2,12 @@
 
 from bench.plugin.scheduler.controller import Controller, Handed, handed_to, report_refusal
 from bench.plugin.scheduler.shards import upcoming_items, worker_number
-from bench.plugin.scheduler.shares import groups_file, share_of, write_groups
+from bench.plugin.scheduler.shares import begin_shares, groups_file, share_of, write_groups
 
 __all__ = [
     "Controller",
     "Handed",
+    "begin_shares",
     "groups_file",
     "handed_to",
     "report_refusal",

@@ -38,6 +38,14 @@ def share_of(worker: int, workers: int, tests: int) -> range:
     return range(worker * tests // workers, (worker + 1) * tests // workers)
 
 
+def begin_shares(first: int, tests: int, workers: int) -> list[int]:
+    """The order in which the share of each worker begins with its part of the `first` of all `tests`."""
+    offsets = [offset for worker in range(workers) for offset, _test in enumerate(share_of(worker, workers, tests))]
+    begun = set(sorted(range(tests), key=offsets.__getitem__)[:first])
+    begins, follows = iter(range(first)), iter(range(first, tests))
+    return [next(begins if test in begun else follows) for test in range(tests)]
+
+
 def deal(tests: int, workers: int, groups: Groups) -> list[list[Unit]]:
     """A share for each worker: `share_of`, cut where a container ends.
 

@@ -26,7 +26,7 @@ def header_lines(config: BenchmarkConfig, participants: Participants, resumption
         judges_line(config.judge, participants.judges, config.judge_repeats),
         *searching,
         f"{config.in_flight} in flight",
-        *([f"shard {config.shard}"] if config.shard else []),
+        *([f"{'begins with ' if config.shares_run else ''}shard {config.shard}"] if config.shard else []),
     ]
     yield from folded(" · ".join(parts))
     for name, found in participants.providers.items():

@@ -28,6 +28,7 @@ class _Row(NamedTuple):
     folder: str
     process: str
     until: str
+    shard: str | None
     ended: bool
     silent: float
 
@@ -69,26 +70,32 @@ def at_work(checkpoint: Checkpoint) -> bool:
 def _read(connection: sa.Connection, run_id: str) -> list[_Row]:
     columns = places.c
     silent = tables.now(connection.engine) - columns.heartbeat
-    query = sa.select(columns.place, columns.folder, columns.process, columns.until, columns.ended, silent)
-    return [_Row._make(row) for row in connection.execute(query.where(columns.run_id == run_id))]
+    known = (columns.place, columns.folder, columns.process, columns.until, columns.shard, columns.ended)
+    return [_Row._make(row) for row in connection.execute(sa.select(*known, silent).where(columns.run_id == run_id))]
 
 
 def _is_dead(row: _Row, silent_seconds: float) -> bool:
     return row.ended or silent_seconds > DEAD_AFTER_SECONDS or is_gone(row.process)
 
 
+def _count(shard: str) -> str:
+    return shard.partition("/")[2]
+
+
 class Presence:
     """A process as a place of a run, whose lease a thread renews until `end`.
 
-    `place` begins with the invocation; `folder` is the id of the run's folder; `living` counts the places at work.
+    `place` begins with the invocation; `folder` is the id of the run's folder; `shard`, as in ``2/8``, is the part that
+    it begins with; `living` counts the places at work.
     While there are any, claims and failures stand for all that join; the first after the last begins without them.
     """
 
-    def __init__(self, checkpoint: Checkpoint, place: str, folder: str, until: Phase) -> None:
+    def __init__(self, checkpoint: Checkpoint, place: str, folder: str, until: Phase, shard: str | None = None) -> None:
         self.checkpoint = checkpoint
         self.place = place
         self.folder = folder
         self.until = until
+        self.shard = shard
         self.gone: frozenset[str] = frozenset()
         self.reachable: frozenset[str] = frozenset({place})
         self.living = 1
@@ -97,7 +104,10 @@ class Presence:
         self._thread = threading.Thread(target=self._renew, name="bench-place", daemon=True)
 
     def begin(self) -> None:
-        """Join the run; raises `ConfigurationError` if the places at work take it to another phase."""
+        """Join the run.
+
+        Raises `ConfigurationError` if the places at work take it to another phase, or lack this shard in another run.
+        """
 
         def join(connection: sa.Connection) -> None:
             make_tables(connection)
@@ -112,13 +122,35 @@ class Presence:
                 for table in (claims, places):
                     connection.execute(sa.delete(table).where(table.c.run_id == self.checkpoint.run_id))
             beat = tables.now(connection.engine)
-            row = {"folder": self.folder, "process": this_process(), "until": self.until, "ended": False}
-            insert = tables.upsert(connection.engine, places).values(**self._key, **row, heartbeat=beat)
+            row = {"folder": self.folder, "process": this_process(), "until": self.until, "shard": self.shard}
+            insert = tables.upsert(connection.engine, places).values(**self._key, **row, ended=False, heartbeat=beat)
             connection.execute(insert.on_conflict_do_nothing())
 
         self.transact(join)
+        try:
+            self.transact(self._check_other_runs)
+        except ConfigurationError:
+            self.end()
+            raise
         self._renewed = time.time()
         self._thread.start()
+
+    def _check_other_runs(self, connection: sa.Connection) -> None:
+        """Make sure that the shards of one run were not given ids of their own: each would be asked as a whole."""
+        run_id, shard = self.checkpoint.run_id, self.shard
+        if shard is None or {row.shard for row in _read(connection, run_id)} - {shard, None}:
+            return
+        columns, this = tables.runs.c, tables.runs.alias("this").c
+        same = sa.and_(columns.parts == this.parts, columns.benchmarks == this.benchmarks, columns.run_id != run_id)
+        joined = columns.run_id.in_(sa.select(places.c.run_id))
+        for other in connection.execute(sa.select(columns.run_id).where(this.run_id == run_id, same, joined)).scalars():
+            rows = [row for row in _read(connection, other) if row.shard and _count(row.shard) == _count(shard)]
+            if shard not in {row.shard for row in rows} and any(not _is_dead(row, row.silent) for row in rows):
+                raise ConfigurationError(
+                    f"run {other!r} has the same questions and is at work without shard {shard}. With PostgreSQL all "
+                    f"shards have one --run-id, for a run asks everything: use --run-id {other}, or begin a second run "
+                    "when this shard has joined that one."
+                )
 
     def end(self) -> None:
         """Leave the run: what is claimed here and not done is free at once. May be called twice."""

@@ -17,6 +17,7 @@ places = sa.Table(
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("process", sa.Text, nullable=False),
     sa.Column("until", sa.Text, nullable=False),
+    sa.Column("shard", sa.Text),
     sa.Column("heartbeat", sa.Float, nullable=False),
     sa.Column("ended", sa.Boolean, nullable=False),
 )

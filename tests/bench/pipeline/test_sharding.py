@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.pipeline.selection import divide, shard_of
+from bench.pipeline.selection import divide, own_first, shard_of
 from reports.store import SelectedQuestion
 from tests.reports.made_records import case
 from vocabulary import ConfigurationError
@@ -55,11 +55,27 @@ def test_each_provider_has_its_own_haystacks() -> None:
 def test_all_shards_know_the_same_selection() -> None:
     selected = selection(*"aaabbbbccd")
     shards = [shard_of(selected, f"{index}/3") for index in (1, 2, 3)]
-    assert {(one.record.selected, one.record.selection) for one in shards} == {(10, shards[0].record.selection)}
+    records = [one.record for one in shards if one.record]
+    assert {(one.selected, one.selection) for one in records} == {(10, records[0].selection)}
     assert [sorted(one.ordinals.values()) for one in shards] == divide(selected, 3)
-    assert shard_of(selected[1:], "1/3").record.selection != shards[0].record.selection
+    other = shard_of(selected[1:], "1/3").record
+    assert other
+    assert other.selection != records[0].selection
 
 
 def test_fewer_haystacks_than_shards_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"^--shard 2/8: 10 questions over 4 haystacks.*Use 4 shards or fewer"):
         shard_of(selection(*"aaabbbbccd"), "2/8")
+
+
+def test_where_places_share_a_run_each_begins_with_its_part() -> None:
+    selected = selection(*"aaabbbbccd")
+    parts = [shard_of(selected, f"{index}/6", shared=True) for index in range(1, 7)]
+    assert [sorted(one.ordinals.values()) for one in parts[:4]] == divide(selected, 6)
+    assert [one.ordinals for one in parts[4:]] == [one.ordinals for one in parts[:2]], "there are only four haystacks"
+    assert all(one.record is None for one in parts)
+
+
+def test_what_follows_a_part_comes_before_what_precedes_it() -> None:
+    assert own_first("abcdefg", "ce".__contains__) == [*"cedfgab"]
+    assert own_first("abc", "abc".__contains__) == own_first("abc", "".__contains__) == [*"abc"]

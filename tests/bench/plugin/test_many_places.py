@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bench.base import opaque_id
 from reports.store.sharing.shared_tables import places
 from tests.bench.plugin.suite import SMALL, Suite, comparable, wait
 from tests.processes import Process
@@ -106,6 +107,39 @@ def test_a_store_in_a_folder_is_searched_there_and_nothing_is_ingested_twice(sui
     undivided = begin(suite, "undivided", f"sqlite:///{suite.folder / 'undivided.sqlite'}", "Local")
     suite.end(undivided)
     assert report_of(suite.folder / "undivided") == here
+
+
+def test_shards_are_one_run_that_each_begins_elsewhere_and_none_is_waited_for(suite: Suite) -> None:
+    size = ("--synthetic-sessions=10", "--synthetic-questions=5")
+    gate = ("--fail-under=accuracy=0", "--max-errors=45")
+    haystack_of = {opaque_id("many", f"h{n}-syn-q{m:04d}"): n for n in range(HAYSTACKS) for m in range(5)}
+    server = PostgresServer()
+    try:
+        url = server.database()
+        hold = suite.folder / "hold"
+        hold.touch()
+        running = [  # the second of three never comes
+            begin(suite, "first", url, "Service", *size, *gate, "--shard=1/3"),
+            begin(suite, "third", url, "Service", *size, *gate, "--shard=3/3"),
+        ]
+        wait_for_places(url, 2, running)
+        third = str(running[1].pid)
+        wait(lambda: len({name.startswith(f"{third} ") for name in suite.calls("begun")}) == 2, 100)
+        held = [name.split() for name in suite.calls("begun")]
+        hold.unlink()
+        ended = [suite.end(process) for process in running]
+    finally:
+        server.close()
+    assert {haystack_of[question] // 3 for process, question in held if process == third} == {2}
+    assert {haystack_of[question] // 3 for process, question in held if process != third} == {0}
+    assert suite.calls("search") == dict.fromkeys(haystack_of, 1)
+    assert suite.calls("ingest").total() == HAYSTACKS * 10
+    assert [one.status for one in ended] == [0, 0], ended[0].output
+    assert "gate met: accuracy" in ended[0].output
+    first = report_of(suite.folder / "first")
+    assert first == report_of(suite.folder / "third")
+    suite.end(begin(suite, "undivided", f"sqlite:///{suite.folder / 'undivided.sqlite'}", "Service", *size, *gate))
+    assert report_of(suite.folder / "undivided") == first
 
 
 @pytest.fixture

@@ -42,6 +42,10 @@ def test_lf_stays_with_its_shard(suite: Suite) -> None:
             ["--shard", "1/2", "--fail-under", "accuracy=0.5"],
             "--fail-under with --shard 1/2: a gate is about the whole",
         ),
+        (
+            ["--shard", "1/2", "--checkpoint-url", "postgresql+psycopg://localhost/none"],
+            "--shard 1/2 with PostgreSQL needs --run-id, the same for all shards",
+        ),
         (["--shard", "1/2", "--max-errors", "3"], "--max-errors with --shard 1/2: a gate is about the whole run"),
     ],
 )

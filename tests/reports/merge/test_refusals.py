@@ -82,7 +82,7 @@ def refused(made: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> 
     [
         (["nothing", *OTHERS], "there is no run 'nothing': neither in "),
         (["empty", *OTHERS], "there is no run 'empty': neither in "),
-        (["whole"], "run whole is no shard: only runs made with --shard are parts of one."),
+        (["whole"], "run whole is no shard: only runs made with --shard are parts of one, and with"),
         (["s1", *SHARDS], "run s1 is named twice: name each shard once."),
         (OTHERS, "shard 1 is missing: 7 of the 8 shards are named."),
         (["s2", "s4", "s8"], "shards 1, 3, 5, 6, 7 are missing: 3 of the 8 shards are named."),

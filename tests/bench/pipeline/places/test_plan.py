@@ -8,7 +8,7 @@ from reports.store.sharing import Wanted
 from tests.reports import made_records
 
 
-def plan(haystacks: int, questions: int, *, local: bool = False, closed: bool = False) -> Plan:
+def plan(haystacks: int, questions: int, *, local: bool = False, closed: bool = False, own: str | None = None) -> Plan:
     cases = [
         made_records.case().model_copy(update={"id": f"q{haystack}-{number:02d}", "haystack": f"h{haystack}"})
         for haystack in range(haystacks)
@@ -19,7 +19,7 @@ def plan(haystacks: int, questions: int, *, local: bool = False, closed: bool = 
         order,
         {order[0].key},
         lambda question: question.case.haystack,
-        lambda question: Stretch(question.case.haystack, local, closed),
+        lambda question: Stretch(question.case.haystack, local, closed, own=own in (None, question.case.haystack)),
     )
 
 
@@ -27,9 +27,9 @@ def ids(wanted: list[Wanted]) -> list[str]:
     return [one.key.question for one in wanted]
 
 
-def claim(made: Plan, most: int, *, granted: int | None = None, may_begin: bool = True) -> list[str]:
+def claim(made: Plan, most: int, *, granted: int | None = None, **how: bool) -> list[str]:
     """Claim, be granted so many of the first, and give their ids."""
-    wanted = made.wanted(most, may_begin=may_begin)
+    wanted = made.wanted(most, **{"may_begin": True, **how})
     mine = made.note(wanted, {one.key for one in wanted[: most if granted is None else granted]}, most)
     return [question.case.id for question in mine]
 
@@ -85,6 +85,21 @@ def test_blocks_shrink_towards_the_end() -> None:
     for question in made.order[:39]:
         made.mark(question.key, ELSEWHERE)
     assert made.block(4) == 1
+
+
+def test_other_parts_wait_until_the_own_one_is_begun_and_ready() -> None:
+    made = plan(3, 4, own="h1")
+    assert claim(made, 2) == ["q1-00", "q1-01"]
+    assert claim(made, 3) == ["q1-03", "q1-02"], "nothing of others, and its own while it is ingested"
+    assert claim(made, 2, making_own=True) == []
+    made.stretch(made.order[4].key).ready = True
+    assert claim(made, 2) == ["q0-01", "q0-02"]
+
+
+def test_a_part_that_others_have_begun_is_not_waited_for() -> None:
+    made = plan(3, 4, local=True, own="h1")
+    assert claim(made, 2, granted=0) == []
+    assert claim(made, 2) == ["q0-01", "q0-02"]
 
 
 def test_what_is_over_stays_so() -> None:

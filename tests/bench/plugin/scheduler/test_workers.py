@@ -15,7 +15,7 @@ from xdist.remote import Marker, WorkerInteractor
 from xdist.remote import TestQueue as Queue
 
 from bench.plugin.scheduler.shards import Shards, upcoming_items, worker_number
-from bench.plugin.scheduler.shares import share_of
+from bench.plugin.scheduler.shares import begin_shares, share_of
 from tests.bench.plugin.suite import SMALL, WATCHED, Ended, Suite, comparable
 
 DEADLY = ("bench", *SMALL, "--provider=tests.subjects.watched:Deadly", *WATCHED[1:])
@@ -84,6 +84,17 @@ def test_shares_are_contiguous_and_windows_small() -> None:
     _shards, nodes = dealt(100, 4, 5)
     assert [node.got for node in nodes] == [list(range(25 * n, 25 * n + 5)) for n in range(4)]
     assert [len(share_of(worker, 3, 10)) for worker in range(3)] == [3, 3, 4]
+
+
+@pytest.mark.parametrize(("first", "tests", "workers"), [(0, 5, 2), (5, 5, 2), (7, 20, 3), (6, 7, 4), (1, 9, 4)])
+def test_each_share_begins_with_its_part_of_what_is_first(first: int, tests: int, workers: int) -> None:
+    order = begin_shares(first, tests, workers)
+    shares = [[order[test] for test in share_of(worker, workers, tests)] for worker in range(workers)]
+    begins = [[test for test in share if test < first] for share in shares]
+    assert [share[: len(part)] for share, part in zip(shares, begins, strict=True)] == begins
+    assert [test for part in begins for test in part] == [*range(first)]
+    assert max(map(len, begins)) - min(map(len, begins)) <= 1
+    assert [test for share in shares for test in share if test >= first] == [*range(first, tests)]
 
 
 def test_a_worker_that_is_through_takes_what_was_not_sent_to_others() -> None:

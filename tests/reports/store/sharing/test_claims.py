@@ -25,12 +25,15 @@ Join = Callable[..., tuple[Presence, Claims]]
 @pytest.fixture
 def join(postgres_url: str) -> Iterator[Join]:
     """Makes a place of a run, with a checkpoint of its own."""
-    make_run(postgres_url, "one", [made_records.case()]).close()
+    for run_id in ("one", "other"):
+        make_run(postgres_url, run_id, [made_records.case()]).close()
     with ExitStack() as opened:
 
-        def joined(place: str, folder: str, until: Phase = "judge") -> tuple[Presence, Claims]:
-            checkpoint = opened.enter_context(closing(Checkpoint(postgres_url, "one")))
-            presence = Presence(checkpoint, place, folder, until)
+        def joined(
+            place: str, folder: str, until: Phase = "judge", *, shard: str | None = None, run_id: str = "one"
+        ) -> tuple[Presence, Claims]:
+            checkpoint = opened.enter_context(closing(Checkpoint(postgres_url, run_id)))
+            presence = Presence(checkpoint, place, folder, until, shard)
             presence.begin()
             opened.callback(presence.end)
             presence.look()
@@ -130,6 +133,18 @@ def test_places_of_a_run_go_equally_far(join: Join) -> None:
     join("a:main", "here")
     with pytest.raises(ConfigurationError, match="is being worked on with --until judge, and not search"):
         join("b:main", "there", until="search")
+
+
+def test_shards_are_not_runs_of_their_own(join: Join) -> None:
+    join("a:main", "a", shard="1/3")
+    with pytest.raises(ConfigurationError, match="run 'one' has the same questions and is at work without shard 2/3"):
+        join("b:main", "b", shard="2/3", run_id="other")
+    join("c:main", "c", shard="1/3", run_id="other")  # a second run of the same, of which this shard is there
+    join("d:main", "d", shard="2/2", run_id="other")
+    join("e:main", "e", run_id="other")
+    first, _claims = join("f:main", "f", shard="2/3")
+    join("g:main", "g", shard="2/3", run_id="other")
+    assert at_work(first.checkpoint)
 
 
 def test_no_other_database_gets_the_tables(tmp_path: object) -> None:
