@@ -76,3 +76,10 @@ assert find_provider("bm25").name == "bm25"
 assert not [name for name in sys.modules if name.startswith("providers.hosted.")]
 """
     assert "providers" in loaded(code)
+
+
+def test_a_list_of_studies_imports_no_statistics() -> None:
+    pytest.importorskip("optuna")
+    found = loaded('from tuner.__main__ import main\nmain(["list", "--storage", "sqlite://"])')
+    assert "optuna" in found
+    assert not found & {"scipy", "sklearn", "pandas", "jinja2"}

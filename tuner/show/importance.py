@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -63,12 +62,14 @@ def _quantile(values: Sequence[float], part: float) -> float:
 def _shares(
     trials: Sequence[FrozenTrial], values: Sequence[float], direction: optuna.study.StudyDirection
 ) -> dict[str, float]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # imports scikit-learn
+
     study = optuna.create_study(direction=direction, storage=InMemoryStorage())
     for trial, value in zip(trials, values, strict=True):
         study.add_trial(optuna.create_trial(value=value, params=trial.params, distributions=trial.distributions))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that all trials are equally good shows in equal shares
         try:
-            return optuna.importance.get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+            return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
         except (ValueError, RuntimeError):  # a sample in which all trials are the same
             return {}

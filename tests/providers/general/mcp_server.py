@@ -12,15 +12,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.providers.general.memory_server import MemoryServer
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
 
 
 @dataclass
@@ -34,6 +35,9 @@ class McpMemory:
     store: MemoryServer = field(default_factory=lambda: MemoryServer(ready_after=0.0))
 
     def server(self) -> MCPServer:
+        from mcp.server.mcpserver import MCPServer  # takes as long to import as a hundred tests take
+        from mcp.server.mcpserver.exceptions import ToolError
+
         server, store = MCPServer("memories"), self.store
 
         @server.tool()

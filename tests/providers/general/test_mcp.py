@@ -6,12 +6,11 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-
-pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
 from providers import find_provider
 from providers.general.mcp.guessing import mapped
@@ -20,6 +19,8 @@ from tests.providers.general import mcp_server
 from tests.providers.general.mcp_server import McpMemory, serving_mcp
 from tests.repository import ROOT
 from vocabulary import ConfigurationError, Message, ProviderError, Question, SearchResult, Session
+
+pytestmark = pytest.mark.skipif(find_spec("mcp") is None, reason="the extra mcp is not installed")
 
 T = TypeVar("T")
 DATE = datetime(2023, 5, 8, 13, 56)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
 from providers.general import EXAMPLES
 from tests.bench.plugin.suite import Suite
 from tests.providers.general.mcp_server import McpMemory, serving_mcp
 from tests.repository import ROOT
+
+pytestmark = pytest.mark.skipif(find_spec("mcp") is None, reason="the extra mcp is not installed")
 
 KIT = ("bench", "-k", "conformance", "--conformance-sessions=6", "-n3")
 NPM = Path(os.environ.get("MEMORYBENCH_NPM", ROOT / ".venv" / "npm"))

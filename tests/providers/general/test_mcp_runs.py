@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mcp", reason="the extra mcp is not installed")
-
 from tests.bench.plugin.suite import SMALL, Suite
 from tests.perf.asked_directly import compare, mcp_search
 from tests.providers.general.mcp_server import McpMemory, serving_mcp
+
+pytestmark = pytest.mark.skipif(find_spec("mcp") is None, reason="the extra mcp is not installed")
 
 
 def written(folder: Path, memory: McpMemory) -> str:
