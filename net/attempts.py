@@ -109,15 +109,12 @@ class Caller:
                        arguments: tuple[object, ...], border: Border) -> Any:  # fmt: skip
         async with self._limiter.slot(standing):
             await self._in_flight.take(clock.place, alone=self._is_suspect(border.mark))
-            clock.attempts += 1
-            entry = self._ledger.begin(border.mark) if self._ledger else None
             try:
-                value, error = await call_foreign(method, arguments, clock, self._threads, border)
+                await self._limiter.renew(standing)
+                clock.attempts += 1
+                value, error = await self._made(method, arguments, clock, border)
             finally:
-                if self._ledger:
-                    self._ledger.end(entry, border.mark)
                 self._in_flight.give_back()
-                self.longest_step = max(self.longest_step, clock.longest_step)
             if error is not None:
                 failed = typed(error, self._failure)
                 if failed.transient:
@@ -128,6 +125,16 @@ class Caller:
             self._limiter.answered(standing)
             self._limiter.succeeded()
             return value
+
+    async def _made(self, method: Callable[..., Any], arguments: tuple[object, ...], clock: Clock,
+                    border: Border) -> tuple[Any, BaseException | None]:  # fmt: skip
+        entry = self._ledger.begin(border.mark) if self._ledger else None
+        try:
+            return await call_foreign(method, arguments, clock, self._threads, border)
+        finally:
+            if self._ledger:
+                self._ledger.end(entry, border.mark)
+            self.longest_step = max(self.longest_step, clock.longest_step)
 
     def _is_suspect(self, mark: Mark) -> bool:
         """Whether a process may have died of the call; raises the service's error if two have."""

@@ -53,7 +53,8 @@ class Standing:
     """What one call knows of its service's outages, over all of its attempts.
 
     `counted` is how many failures count against the call. `paused` says that the last one was part of an outage;
-    `given_up` is why no further attempt is made, where the service is the reason.
+    `given_up` is why no further attempt is made, where the service is the reason. `turn` is when it was given its last
+    turn, by the monotonic clock.
     """
 
     counted: int = 0
@@ -61,6 +62,7 @@ class Standing:
     given_up: str = ""
     streak: str = ""
     probes: bool = False
+    turn: float = 0.0
 
 
 @dataclass(slots=True)

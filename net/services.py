@@ -12,7 +12,7 @@ from net.attempts import Caller
 from net.foreign import BLOCKED_SECONDS
 from net.in_flight import InFlight
 from net.ledger import Ledger
-from net.limits import Limiter
+from net.limits import Limiter, OverPlaces
 from net.outages import Note
 from net.threads import DaemonThreads
 from vocabulary import InfrastructureError
@@ -40,6 +40,7 @@ class Services:
 
     `threads` makes the pool that plain methods of a service run in. Calls sit out an outage of their service for
     `patience` seconds; `note` hears of each outage. `ledger` notes the calls in flight, and is closed with the rest.
+    `over_places` has the limits of a run that several places work on, in place of `in_flight` and of files in `folder`.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Services:
         patience: float = 0.0,
         note: Note = lambda _outage: None,
         ledger: Ledger | None = None,
+        over_places: OverPlaces | None = None,
     ) -> None:
-        self._in_flight = in_flight
-        self._under_way = InFlight(in_flight)
+        self._in_flight = over_places.in_flight if over_places else in_flight
+        self._under_way = over_places.under_way if over_places else InFlight(in_flight)
+        self._over_places = over_places
         self._workers = workers
         self._folder = folder
         self._threads = threads
@@ -76,7 +79,8 @@ class Services:
             return self._callers[name]
         in_flight = UNHURRIED if unhurried else self._in_flight
         most = min(in_flight, limits.concurrency or in_flight)
-        over_all = limits.scope == "run" and self._workers > 1
+        over_places = self._over_places if limits.scope == "run" else None
+        over_all = over_places or (limits.scope == "run" and self._workers > 1)
         limiter = Limiter(
             self._folder,
             name,
@@ -85,6 +89,7 @@ class Services:
             per_minute=limits.per_minute,
             patience=self._patience,
             note=self._note,
+            over_places=over_places,
         )
         pool = self._threads(most, name)
         self._limiters.append(limiter)
@@ -108,5 +113,7 @@ class Services:
             pool.shutdown(cancel_futures=True)
         for limiter in self._limiters:
             limiter.close()
+        if self._over_places:
+            self._over_places.close()
         if self._ledger:
             self._ledger.close()

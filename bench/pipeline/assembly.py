@@ -21,7 +21,7 @@ from bench.pipeline.run_part import RunPart
 from judges import Judge
 from llms import Answerer
 from llms.clients import RequestForm, Role
-from net import Border, CallLimits, Services
+from net import Border, CallLimits, OverPlaces, Services
 from reports.store import OutageRecord, note_outage, read_request_forms
 from vocabulary import JudgeError, ModelError
 
@@ -38,6 +38,7 @@ class Assembly:
             patience=part.config.patience,
             note=lambda outage: note_outage(part.checkpoint, OutageRecord(**outage._asdict())),
             ledger=part.open_ledger(),
+            over_places=OverPlaces(part.limits, part.config.in_flight) if part.limits else None,
         )
         self._clients: dict[str, ProviderClient] = {}
         self._stores: dict[str, CachedStore] = {}

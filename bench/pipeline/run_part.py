@@ -12,7 +12,7 @@ from bench.cache import StepCache
 from bench.config import BenchmarkConfig
 from bench.pipeline.participants import Participants, judge_record
 from bench.pipeline.selection import OpenBenchmark
-from net import Ledger
+from net import Ledger, RunLimits
 from providers import Limits
 from reports.report import uses_models
 from reports.store import Checkpoint, SelectedQuestion, StoredStep, recorded
@@ -35,7 +35,8 @@ class RunPart:
 
     `folder` is the run's, `invocation` identifies this start of it in leases. `benchmarks` are by name. `process` names
     this one among all that the invocation has ever had. `cache` is None where nothing is shared with other runs.
-    `folder_id` tells the run's folder from others that work on the same run, "" where there can be none.
+    `folder_id` tells the run's folder from others that work on the same run, "" where there can be none; `limits` are
+    those of all places then.
     """
 
     config: BenchmarkConfig
@@ -49,6 +50,7 @@ class RunPart:
     process: str = ONLY_PROCESS
     cache: StepCache | None = None
     folder_id: str = ""
+    limits: RunLimits | None = None
 
     def holder(self, limits: Limits) -> str:
         """What the run's containers are named after, in a provider with these limits."""

@@ -57,8 +57,13 @@ class Runner:
     def window(self) -> int:
         """How many questions are begun ahead of the one that is waited for; capped at `in_flight` by ``--max-usd``."""
         if self.config.max_usd is not None:
-            return self._part.in_flight
-        return BATCH_AHEAD if self._part.in_batches else self._part.in_flight * LOOK_AHEAD
+            return self.in_flight
+        return BATCH_AHEAD if self._part.in_batches else self.in_flight * LOOK_AHEAD
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls this process has in flight at once."""
+        return self._part.in_flight
 
     def seal(self, selected: Sequence[SelectedQuestion], shard: Shard | None = None) -> None:
         """Fix what the run is about, or make sure that it is about this; raises `ConfigurationError`."""

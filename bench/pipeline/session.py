@@ -47,7 +47,7 @@ from reports.store import (
     sqlite_url,
     write_place,
 )
-from reports.store.sharing import Presence, at_work, folder_id
+from reports.store.sharing import PlaceLimits, Presence, at_work, folder_id
 from vocabulary import CheckpointError, ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +232,8 @@ class RunSession:
                 prepare_answer_metrics((opened.benchmark.official_answer or "", *opened.benchmark.paper_metrics))
         cache, self._cache = self._cache, None
         folder = folder_id(self.folder) if checkpoint.engine.dialect.name == "postgresql" else ""
+        place = f"{self.invocation}:{self.process}", folder, self.config.until, self.config.shard
+        presence = Presence(checkpoint, *place) if folder and not self.is_exclusive else None
         part = RunPart(
             self.config,
             self.participants,
@@ -244,11 +246,9 @@ class RunSession:
             process=self.process,
             cache=cache,
             folder_id=folder,
+            limits=PlaceLimits(presence) if presence else None,
         )
-        if not folder or self.is_exclusive:
-            return Runner(part)
-        place = f"{self.invocation}:{self.process}", folder, self.config.until, self.config.shard
-        return SharedRunner(part, Presence(checkpoint, *place), self.is_own)
+        return SharedRunner(part, presence, self.is_own) if presence else Runner(part)
 
     def finish(
         self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] | None = None

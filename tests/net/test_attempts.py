@@ -17,7 +17,9 @@ import urllib3
 
 from net import attempts
 from net.attempts import ATTEMPTS, Caller, CallRecord
+from net.in_flight import InFlight
 from net.limits import Limiter
+from net.limits.over_places import LATE_SECONDS
 from vocabulary import InfrastructureError, JudgeError, ModelError, ProviderError
 
 
@@ -256,6 +258,31 @@ def test_the_clock_shows_the_last_attempt_alone(make: Callable[..., Caller]) -> 
     assert done.attempts == 3
     assert 45 <= done.service_ms < 300
     assert done.waited_ms >= 590
+
+
+def test_a_rate_holds_where_calls_wait_for_others_to_end_after_their_turn(tmp_path: Path) -> None:
+    limiter, others = Limiter(tmp_path, "service", most=8, per_minute=1200), InFlight(8)
+    begun: list[float] = []
+    freed: list[float] = []
+
+    async def call() -> None:
+        begun.append(time.monotonic())
+
+    async def work() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            caller = Caller(limiter, pool, ProviderError, others)
+            for _call in range(8):  # of another service
+                await others.take(0)
+            calls = [asyncio.create_task(caller.call(call)) for _call in range(8)]
+            await asyncio.sleep(LATE_SECONDS + 0.6)
+            freed.append(time.monotonic())
+            for _call in range(8):
+                others.give_back()
+            await asyncio.gather(*calls)
+
+    asyncio.run(work())
+    limiter.close()
+    assert begun[-1] - freed[0] >= 4 * 0.05, "the turns of the first calls were too old"
 
 
 def test_the_clock_does_not_show_the_queue_before_the_service(make: Callable[..., Caller]) -> None:

@@ -181,7 +181,7 @@ def test_a_pause_longer_than_the_patience_stops_all_calls_and_names_its_end(plac
 
 
 def test_a_retry_after_within_the_patience_is_sat_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("net.limits.LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("net.limits.limiter.LONGEST_PAUSE_SECONDS", 0.1)
     service = Service(lambda: ProviderError("429", transient=True, retry_after=0.4, status=429), back_after=0.3)
     done = asyncio.run(all_of(service, place.caller(), calls=8))
     assert {one.value for one in done} == {"done"}
@@ -235,7 +235,7 @@ def test_what_an_earlier_boot_left_holds_nobody_up(tmp_path: Path, monkeypatch: 
     before.hold(500)
     before.hold(3600)
     before.close()
-    monkeypatch.setattr("net.limits.BOOT", "another")
+    monkeypatch.setattr("net.limits.limiter.BOOT", "another")
     monkeypatch.setattr("net.outages._SUFFIX", ".another.outage")
     after = Limiter(tmp_path, "service", most=1, patience=600)
 

@@ -1,6 +1,7 @@
 """An HTTP server on loopback that answers everything after a fixed delay, in a process of its own, and counts.
 
-Run as a script: ``python -m tests.perf.loopback PORT DELAY_MS``. ``GET /counted`` tells what it has seen.
+Run as a script: ``python -m tests.perf.loopback PORT DELAY_MS``. ``GET /counted`` tells what it has seen;
+``in_any_minute`` is how many calls of the provider came in the fullest one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 
 
 class Counted:
@@ -23,6 +24,8 @@ class Counted:
         self.last = 0.0
         self.ready = 0.0
         self.since_ready = 0
+        self.in_any_minute = 0
+        self._last_minute: deque[float] = deque()
 
     def begin(self, path: str) -> None:
         """A call has come."""
@@ -30,6 +33,12 @@ class Counted:
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         self.first = self.first or time.time()
+        if path not in ("/answer", "/judge"):
+            now, recent = time.monotonic(), self._last_minute
+            recent.append(now)
+            while recent[0] <= now - 60.0:
+                recent.popleft()
+            self.in_any_minute = max(self.in_any_minute, len(recent))
 
     def end(self, path: str) -> None:
         """A call is answered; the haystacks are ready with the last session."""
@@ -67,7 +76,7 @@ class Answering(asyncio.Protocol):
             return
         self._received = b""
         if path == "/counted":
-            names = ("calls", "most", "first", "last", "ready", "since_ready")
+            names = ("calls", "most", "first", "last", "ready", "since_ready", "in_any_minute")
             self._write(json.dumps({name: getattr(self._counted, name) for name in names}).encode())
             return
         self._counted.begin(path)

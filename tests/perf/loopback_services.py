@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ADDRESS = "MEMORYBENCH_LOOPBACK"
 CLIENT = "MEMORYBENCH_LOOPBACK_CLIENT"
 SESSIONS = "MEMORYBENCH_LOOPBACK_SESSIONS"
+PER_MINUTE = "MEMORYBENCH_LOOPBACK_PER_MINUTE"
 
 
 class _Asking:
@@ -52,10 +53,16 @@ class _Asking:
 
 
 class LoopbackProvider(_Asking, Provider):
-    """A memory system behind HTTP; MEMORYBENCH_LOOPBACK_SESSIONS of a container may be ingested at a time (64)."""
+    """A memory system behind HTTP; MEMORYBENCH_LOOPBACK_SESSIONS of a container may be ingested at a time (64).
+
+    It may be called MEMORYBENCH_LOOPBACK_PER_MINUTE times a minute, and else without a limit.
+    """
 
     name = "loopback"
-    limits = Limits(sessions=int(os.environ.get(SESSIONS, "64")))
+    limits = Limits(
+        sessions=int(os.environ.get(SESSIONS, "64")),
+        per_minute=float(os.environ[PER_MINUTE]) if PER_MINUTE in os.environ else None,
+    )
 
     async def ingest(self, container: str, session: Session) -> None:
         """One call a session."""

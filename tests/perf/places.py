@@ -1,14 +1,15 @@
 """What several places cost that work on one run: each in a folder of its own, with one PostgreSQL and one server.
 
 ``python -m tests.perf.places`` runs pytest at 4 places on LoCoMo, against a server on loopback that answers after
-50 ms, 2 calls in flight at each place. It prints
+50 ms, 8 calls in flight in all. It prints
 
 - how many searches and ingests the server has seen, and how many there are to do,
 - the ideal (calls x delay / all in flight), and the time between the server's first and last call,
+- how many calls were in flight at once at most, and how many of the provider's began in the fullest minute,
 - the wall of each place, its exit status, and whether its report is that of the first but for clocks.
 
 ``--kill`` kills a place (SIGKILL), begins another one and restarts PostgreSQL in mid run. ``--alone`` also makes the
-run at one place, and compares the reports.
+run at one place, and compares the reports. ``--places 3 --in-flight 64 --per-minute 600`` limits the provider.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def begin(folder: Path, address: str, url: str, options: argparse.Namespace) -> 
     """Pytest at a place of its own."""
     folder.mkdir(parents=True)
     environment = {**os.environ, "MEMORYBENCH_LOOPBACK": address, "MEMORYBENCH_CHECKPOINT_URL": url}
+    if options.per_minute:
+        environment["MEMORYBENCH_LOOPBACK_PER_MINUTE"] = str(options.per_minute)
     command = [
         *(sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "--run-id", "one"),
         *("--runs-dir", str(folder), "--in-flight", str(options.in_flight), *options.selection),
@@ -103,9 +106,10 @@ def measured(places: int, server: PostgresServer, folder: Path, options: argpars
     service.terminate()
     service.wait()
     calls = sum(seen["calls"].values())
-    ideal = calls * options.delay / 1000 / options.in_flight / places
+    ideal = calls * options.delay / 1000 / options.in_flight
     window = seen["last"] - seen["first"]
     print(f"{places} places: {seen['calls']}, ideal {ideal:.1f} s, first to last call {window:.1f} s")
+    print(f"  {seen['most']} in flight at most, {seen['in_any_minute']} of the provider's calls in the fullest minute")
     reports = {name: report_of(folder / name) for name in running}
     for name, process in running.items():
         alike = reports[name] is not None and reports[name] == reports["place 1"]
@@ -118,7 +122,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places", type=int, default=4)
-    parser.add_argument("--in-flight", type=int, default=2)
+    parser.add_argument("--in-flight", type=int, default=8, help="over all places")
+    parser.add_argument("--per-minute", type=float, help="what the provider allows")
     parser.add_argument("--delay", type=float, default=50.0, metavar="MS")
     parser.add_argument("--questions", type=int, default=1986, help="how many there are, for --kill")
     parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic questions instead of LoCoMo")

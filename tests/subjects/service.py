@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from providers import Limits, ProviderSettings
 from tests.subjects.watched import Watched, note
-from vocabulary import ProviderError, Question, SearchResult
+from vocabulary import ProviderError, Question, SearchResult, Session
+
+SLOTS = 3
+PER_SECOND = 40
 
 
 class Local(Watched):
@@ -33,9 +37,28 @@ class Service(Local):
     """The same for all folders."""
 
     name = "service"
-    limits = Limits(concurrency=4)
+    limits = Limits(concurrency=SLOTS, per_minute=60 * PER_SECOND)
 
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
         self.workspace = Path(os.environ["WATCHED"]) / "service"
         self.workspace.mkdir(exist_ok=True)
+
+    def ingest(self, container: str, session: Session) -> None:
+        with timed():
+            super().ingest(container, session)
+
+    def search(self, container: str, question: Question, top_k: int) -> Sequence[SearchResult]:
+        with timed():
+            return super().search(container, question, top_k)
+
+
+@contextmanager
+def timed() -> Iterator[None]:
+    """Note when a call began and ended."""
+    begun = time.monotonic()
+    note("begun", str(begun))
+    try:
+        yield
+    finally:
+        note("timed", f"{begun} {time.monotonic()}")

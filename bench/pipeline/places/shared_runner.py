@@ -67,6 +67,11 @@ class SharedRunner(Runner):
         self._meter: Meter | None = None
         self._thread = threading.Thread(target=self._drive, name="bench-claims", daemon=True)
 
+    @property
+    def in_flight(self) -> int:
+        """An even part; what other places do not need of theirs comes on top."""
+        return max(1, -(-self.config.in_flight // self._presence.living))
+
     # --- what tests ask --------------------------------------------------------------------------------------------
 
     def expect(self, order: Iterable[SelectedQuestion]) -> None:
@@ -198,7 +203,8 @@ class SharedRunner(Runner):
         """Begin what tests wait for, or give them what others have done."""
         for key, again in list(self._awaited.items()):
             question = self._plan.order[self._plan.index[key]]
-            if self._plan.state(key) == FREE and (looked or self._fresh(key)):
+            untried = not self._plan.stretch(key).elsewhere
+            if self._plan.state(key) == FREE and (looked or untried):
                 wanted = self._plan.alone(key)
                 if self._is_left_to_us(key):
                     wanted = [one._replace(alone=False) for one in wanted]
@@ -216,10 +222,6 @@ class SharedRunner(Runner):
                     del self._awaited[key]
                     self._read(question)
 
-    def _fresh(self, key: QuestionKey) -> bool:
-        """Whether it was not tried yet to claim a question by itself."""
-        return not self._plan.stretch(key).elsewhere
-
     def _is_left_to_us(self, key: QuestionKey) -> bool:
         """Whether nobody else will do a question: the folder that has its haystack may not have selected it."""
         waited = time.monotonic() - self._since if key == self._current else 0.0
@@ -232,7 +234,7 @@ class SharedRunner(Runner):
             held = self._claims.held()
             self._claimed = deque(one for one in self._claimed if one[0].key in held)
         while self._counted < self.window and len(self._running) < self.window * WAITING and not self._leaving:
-            may_begin = sum(list(self._making.values())) <= self._part.in_flight
+            may_begin = sum(list(self._making.values())) <= self.in_flight
             if self._meter is not None and is_reached(self._meter.usd(), self.config.max_usd):
                 return  # what tests wait for is done all the same, so that pytest gets to stop
             if not self._claimed:
@@ -257,9 +259,8 @@ class SharedRunner(Runner):
         granted = self._claims.take(wanted, most)
         with self._lock:
             mine = self._plan.note(wanted, granted, most)
-        if mine:
-            stored = self.checkpoint.steps(question.key for question in mine)
-            self._claimed.extend((question, stored[question.key]) for question in mine)
+        stored = self.checkpoint.steps(question.key for question in mine) if mine else {}
+        self._claimed.extend((question, stored[question.key]) for question in mine)
 
     def _take_up(self, question: SelectedQuestion, stored: dict[str, StoredStep], *, again: bool = False) -> None:
         """Do a question that was claimed."""
@@ -286,8 +287,7 @@ class SharedRunner(Runner):
         self._wake.set()
 
     def _done(self, job: Job, _future: Future[None]) -> None:
-        errors = [future.exception() for future in job.futures if future.done()]
-        if any(isinstance(error, InfrastructureError) for error in errors):
+        if any(isinstance(future.exception(), InfrastructureError) for future in job.futures if future.done()):
             self._failed_here.add(job.key)
             self._claims.failed(job.key)
         self._ended.append(job)
@@ -299,9 +299,9 @@ class SharedRunner(Runner):
         return len(self._running) - len(waiting) + len(set(waiting))
 
     def _stretch(self, question: SelectedQuestion) -> Stretch:
-        limits = self._assembly.client(question.provider).provider.limits
+        local = self._assembly.client(question.provider).provider.limits.local
         haystack = self._container(question).removesuffix(f"-{self._part.folder_id}")  # as other folders call it
-        return Stretch(haystack, limits.local, self._one_of_several(question), own=self._is_own(question))
+        return Stretch(haystack, local, self._one_of_several(question), own=self._is_own(question))
 
     def _lanes(self, question: SelectedQuestion) -> int:
         """How many sessions of the question's haystack are ingested at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from reports.store import tables
 from reports.store.checkpoint import Checkpoint
 from reports.store.leases import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS, RENEWED_AFTER_SECONDS
 from reports.store.owners import is_gone, this_process
-from reports.store.sharing.shared_tables import claims, exist, lock_claims, make_tables, places
+from reports.store.sharing.shared_tables import claims, exist, lock_claims, make_tables, parts, places
 from reports.store.writer import Put
 from vocabulary import CheckpointError, ConfigurationError, Phase
 
@@ -119,7 +119,7 @@ class Presence:
                     f"{self.until}: give all places the same, or wait for its end."
                 )
             if not living:
-                for table in (claims, places):
+                for table in (claims, parts, places):
                     connection.execute(sa.delete(table).where(table.c.run_id == self.checkpoint.run_id))
             beat = tables.now(connection.engine)
             row = {"folder": self.folder, "process": this_process(), "until": self.until, "shard": self.shard}
@@ -169,11 +169,22 @@ class Presence:
         `reachable` are those whose local stores this process has, and those whose it need not respect.
         """
         rows = self.transact(lambda connection: _read(connection, self.checkpoint.run_id))
-        gone = frozenset(row.place for row in rows if row.place != self.place and self._counts_as_gone(row))
+        gone = frozenset({row.place for row in rows} - self._living(rows))
         new, self.gone = gone - self.gone, gone
-        self.living = len(rows) - len(gone)
         self.reachable = gone | {row.place for row in rows if row.folder == self.folder} | {self.place}
         return new
+
+    def at_work(self, connection: sa.Connection) -> tuple[set[str], set[str]]:
+        """The places at work, and those that were a moment ago: services may still work on their calls."""
+        rows = _read(connection, self.checkpoint.run_id)
+        living = self._living(rows)
+        missed = [row for row in rows if not row.ended and row.place not in living]
+        return living, {row.place for row in missed if row.silent < 2 * HEARTBEAT_SECONDS}
+
+    def _living(self, rows: Sequence[_Row]) -> set[str]:
+        living = {row.place for row in rows if not self._counts_as_gone(row)} | {self.place}
+        self.living = len(living)
+        return living
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` returns in a transaction, done again while the database is away; raises `CheckpointError`."""

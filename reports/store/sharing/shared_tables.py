@@ -35,18 +35,37 @@ claims = sa.Table(
     sa.Index("claims_of_haystacks", "haystack", "provider", "run_id"),  # never taken for the key: it begins otherwise
 )
 
+rates = sa.Table(
+    "rates",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("next", sa.Float, nullable=False),
+    sa.Column("pause_end", sa.Float, nullable=False),
+)
+
+parts = sa.Table(
+    "parts",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("kept", sa.Integer, nullable=False),
+    sa.Column("wanted", sa.Integer, nullable=False),
+)
+
 
 def make_tables(connection: sa.Connection) -> None:
     """Make the tables where they are not there yet."""
-    if not exist(connection):
+    if not exist(connection, parts):
         # "create if it is not there" races with itself on PostgreSQL; the lock is gone with the transaction
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
         metadata.create_all(connection)
 
 
-def exist(connection: sa.Connection) -> bool:
-    """Whether the tables are there."""
-    return connection.execute(sa.select(sa.func.to_regclass(claims.name))).scalar_one() is not None
+def exist(connection: sa.Connection, table: sa.Table = places) -> bool:
+    """Whether the table is there."""
+    return connection.execute(sa.select(sa.func.to_regclass(table.name))).scalar_one() is not None
 
 
 def lock_claims(connection: sa.Connection, run_id: str) -> None:
@@ -54,5 +73,14 @@ def lock_claims(connection: sa.Connection, run_id: str) -> None:
 
     So two claims of the same questions never wait for each other, and never end in a deadlock.
     """
-    key = int.from_bytes(blake2b(f"claims of {run_id}".encode(), digest_size=8).digest(), "big", signed=True)
+    _lock(connection, f"claims of {run_id}")
+
+
+def lock_parts(connection: sa.Connection, run_id: str) -> None:
+    """Let nobody else divide what may be in flight, until the end of the transaction."""
+    _lock(connection, f"parts of {run_id}")
+
+
+def _lock(connection: sa.Connection, name: str) -> None:
+    key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))

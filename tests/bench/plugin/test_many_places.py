@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.bench.plugin.suite import SMALL, Suite, comparable, wait
 from tests.processes import Process
 from tests.reports.store.postgres_server import PostgresServer
 from tests.subjects.many_haystacks import HAYSTACKS
+from tests.subjects.service import PER_SECOND, SLOTS
 
 QUESTIONS = SESSIONS = HAYSTACKS * 20
 IN_FLIGHT = 4
@@ -48,6 +51,16 @@ def report_of(folder: Path) -> dict[str, Any]:
     return report
 
 
+def check_limits(suite: Suite) -> None:
+    """The service has seen no more than it allows, in calls at once and in any two seconds."""
+    calls = [sorted(map(float, times.split())) for times in suite.calls("timed").elements()]  # those that have ended
+    ends = sorted([(end, -1) for _begun, end in calls] + [(begun, 1) for begun, _end in calls])
+    assert max(accumulate(change for _moment, change in ends)) <= SLOTS
+    begun = sorted(map(float, suite.calls("begun").elements()))
+    fullest = max(bisect(begun, moment + 2.0) - number for number, moment in enumerate(begun))
+    assert fullest <= 2 * PER_SECOND * 1.25, "some begin late on a busy machine"
+
+
 def test_places_come_and_go_and_the_database_too(suite: Suite) -> None:
     server = PostgresServer()
     try:
@@ -77,6 +90,7 @@ def test_places_come_and_go_and_the_database_too(suite: Suite) -> None:
     half_full = suite.calls("clear").total()
     assert suite.calls("ingest").total() <= SESSIONS + 20 * half_full, "each of them once but for what was cleared"
     assert half_full <= 4
+    check_limits(suite)
     first, late = report_of(suite.folder / "first"), report_of(suite.folder / "late")
     assert first == late
     assert first["results"][0]["questions"]["errors"] > 0, "a failure of another place is a failure here"

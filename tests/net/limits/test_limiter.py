@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from net.limits import LONGEST_PAUSE_SECONDS, AdaptiveLimit, Limiter, Schedule, SharedSlots
-from tests.net.limit_workers import (
+from tests.net.limits.limit_workers import (
     call_when_told_to_pause,
     keep_reserving,
     keep_taking,
@@ -172,6 +172,7 @@ def test_who_is_cancelled_while_waiting_leaks_no_slot(tmp_path: Path) -> None:
                     call.cancel()
                 await asyncio.sleep(0)
             await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(limiter._schedule, Schedule)
         limiter._schedule._store(0.0, 0.0)
         both = asyncio.Barrier(2)
 

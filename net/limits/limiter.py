@@ -8,113 +8,22 @@ pushes back gets fewer calls, and gradually more again.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import random
-import struct
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from net.boot import BOOT
+from net.limits.in_folder import Schedule, SharedSlots
+from net.limits.over_places import LATE_SECONDS, BookedSchedule, OverPlaces, PartSlots
 from net.outages import Note, Outages, Standing
-from net.shared_file import SharedFile
 from vocabulary import InfrastructureError, file_name_of
 
 LONGEST_PAUSE_SECONDS = 120.0
 """Without patience, a call that is to wait longer is given up, so no other call is paused for it either."""
 
 _BACK_OFF = 0.7
-_POLL_SECONDS = 0.02
-_CLOCK_SECONDS = 0.002  # by how much a sleep may end early on another clock
-_PLACES = struct.Struct("dd")
-
-
-class Schedule:
-    """When calls may begin, in a file that all workers share (generic cell rate algorithm, ITU-T I.371).
-
-    The file holds two readings of the monotonic clock, in seconds: the theoretical arrival time of the next call, and
-    the end of the last pause. So a file is good for one boot of the machine, and for any time of day.
-    """
-
-    def __init__(self, path: Path, per_minute: float | None) -> None:
-        self._interval = 60.0 / per_minute if per_minute else 0.0
-        self._shared = SharedFile(path, _PLACES.size)
-
-    async def turn(self) -> None:
-        """Wait until a call may begin."""
-        while True:
-            reserved = time.monotonic()
-            if not (wait := self.reserve()):
-                return
-            await asyncio.sleep(wait)
-            with self._locked() as (_place, pause_end):
-                # a pause that began meanwhile holds those too who had their place before it
-                if pause_end <= max(time.monotonic(), reserved + wait) + _CLOCK_SECONDS:
-                    return
-
-    def reserve(self) -> float:
-        """Take the next place; the seconds to wait for it."""
-        if not self._interval and max(self._places()) <= time.monotonic():
-            return 0.0
-        with self._locked() as (place, pause_end):
-            now = time.monotonic()
-            begins = max(place, now)
-            self._store(begins + self._interval, pause_end)
-            return begins - now
-
-    def pause(self, seconds: float) -> None:
-        """Let no call begin for so many seconds."""
-        with self._locked() as (place, pause_end):
-            until = time.monotonic() + seconds
-            self._store(max(place, until), max(pause_end, until))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._shared.close()
-
-    @contextmanager
-    def _locked(self) -> Iterator[tuple[float, float]]:
-        with self._shared.locked():
-            yield self._places()
-
-    def _places(self) -> tuple[float, float]:
-        place, pause_end = _PLACES.unpack(self._shared.memory[:])
-        return place, pause_end
-
-    def _store(self, place: float, pause_end: float) -> None:
-        self._shared.memory[:] = _PLACES.pack(place, pause_end)
-
-
-class SharedSlots:
-    """A number of slots over all workers: byte-range locks on one file, which a process that dies gives back."""
-
-    def __init__(self, path: Path, count: int) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._free = list(range(count))
-
-    async def take(self) -> int:
-        """A slot, once one is free."""
-        while True:
-            for slot in random.sample(self._free, len(self._free)):
-                try:
-                    fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
-                except (BlockingIOError, PermissionError):
-                    continue
-                self._free.remove(slot)
-                return slot
-            await asyncio.sleep(_POLL_SECONDS * random.random())
-
-    def give_back(self, slot: int) -> None:
-        """Free a slot."""
-        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, slot)
-        self._free.append(slot)
-
-    def close(self) -> None:
-        """Close the file; what is still held is free then."""
-        os.close(self._file)
 
 
 class AdaptiveLimit:
@@ -175,6 +84,7 @@ class Limiter:
     """Bounds the calls to one service; at most `most` of this process are in flight.
 
     With `patience`, in seconds, calls pause while the service fails for everybody; `note` hears of each such outage.
+    With `over_places` the rate and the slots are those of all places, else of the workers that share `folder`.
     """
 
     def __init__(
@@ -187,11 +97,18 @@ class Limiter:
         per_minute: float | None = None,
         patience: float = 0.0,
         note: Note = lambda _outage: None,
+        over_places: OverPlaces | None = None,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file_name = file_name_of(name)
-        self._schedule = Schedule(folder / f"{file_name}.{BOOT}.schedule", per_minute)
-        self._shared = SharedSlots(folder / f"{file_name}.slots", shared) if shared is not None else None
+        self._schedule: Schedule | BookedSchedule
+        self._shared: SharedSlots | PartSlots | None = None
+        if over_places is not None:
+            self._schedule = over_places.schedule(name, per_minute)
+            self._shared = over_places.slots(name, shared) if shared is not None else None
+        else:
+            self._schedule = Schedule(folder / f"{file_name}.{BOOT}.schedule", per_minute)
+            self._shared = SharedSlots(folder / f"{file_name}.slots", shared) if shared is not None else None
         self._outages = Outages(folder, file_name, name, patience, note) if patience else None
         self.longest_pause = patience or LONGEST_PAUSE_SECONDS
         self.most = most
@@ -218,12 +135,19 @@ class Limiter:
     async def _turn(self, standing: Standing) -> None:
         if self._outages is None:
             await self._schedule.turn()
-            return
-        begins = False
-        while not begins:
+        begins = self._outages is None
+        while self._outages and not begins:
             await self._outages.turn(standing)
             await self._schedule.turn()
             begins = self._outages.may_begin(standing)  # the rate may have made it wait into an outage
+        standing.turn = time.monotonic()
+
+    async def renew(self, standing: Standing) -> None:
+        """Take another turn where the call could not use its own at once: many late ones would exceed the rate."""
+        tries = 2  # a loop that is always late must get on
+        while self._schedule.paced and tries and time.monotonic() > standing.turn + LATE_SECONDS:
+            tries -= 1
+            await self._turn(standing)
 
     def failed(self, standing: Standing, error: InfrastructureError, *, attempts: int) -> None:
         """Record a transient failure of a call that still has its slot and may fail `attempts` times."""
