@@ -87,6 +87,7 @@ def test_judge() -> None:
     assert labels == ["correct", "wrong", "abstained", "correct", "wrong"]
 
 
+@pytest.mark.long
 def test_a_toy_provider_benchmark_and_judge_make_a_run(tmp_path: Path) -> None:
     """As they stand in the guide: each file in its room, of a repository that has nothing else beside the suite."""
     for room in ("vocabulary", "registry", "net", "llms", "providers", "reports", "judges", "bench"):

@@ -134,6 +134,7 @@ def test_every_figure_in_a_table_is_computed_or_said_to_be_measured() -> None:
     assert stray == []
 
 
+@pytest.mark.long
 def test_readme_and_tutorial_have_what_make_bench_shows(tmp_path: Path) -> None:
     config = build_benchmark_config(runs_dir=tmp_path, provider=("none", "bm25", "oracle"))
     report = run_benchmark(config, "synthetic").report
@@ -258,6 +259,7 @@ def test_metrics_has_what_a_constant_answer_gets(data_folder: Path) -> None:
     ) == []  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (DATA / "published").exists(), reason=f"no published runs in {DATA}: set MEMORYBENCH_DATA")
 def test_offline_has_the_judges_agreement_with_published_grades() -> None:
     measured = agreement(graded_answers())

@@ -17,6 +17,7 @@ def size(speaker: str, text: str, caption: str | None) -> int:
     return math.ceil(len(f"{speaker}: {text}" + (f" [shared image: {caption}]" if caption else "")) / 4)
 
 
+@pytest.mark.long
 def test_context_is_what_was_found_by_what_was_said(tmp_path: Path, data_folder: Path) -> None:
     config = build_benchmark_config(runs_dir=tmp_path, data=str(data_folder), limit=250, until="search")
     ended = run_benchmark(config, "locomo")

@@ -183,6 +183,7 @@ def test_it_is_found_by_its_name() -> None:
     assert (LexicalJudge.protocol, LexicalJudge.model) == ("lexical-v2", None)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not (DATA / "published").exists(), reason=f"{DATA / 'published'} is not there: set MEMORYBENCH_DATA"
 )
@@ -202,6 +203,7 @@ def date_of(sample: dict[str, dict[str, str]], session: str) -> datetime:
     return datetime.strptime(sample["conversation"][f"{session}_date_time"], "%I:%M %p on %d %B, %Y")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not LOCOMO.exists(), reason=f"{LOCOMO} is not there: set MEMORYBENCH_DATA to the folder of real data"
 )

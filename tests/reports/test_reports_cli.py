@@ -221,6 +221,7 @@ def wait_for(capsys: pytest.CaptureFixture[str], text: str, *folder: str) -> str
     return pytest.fail(f"never seen: {text!r}; last: {printed.out}{printed.err}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [["schema"], ["show-failures", "finished"]])
 @pytest.mark.usefixtures("finished")
 def test_a_reader_that_has_read_enough_is_no_fault(runs: Path, arguments: list[str]) -> None:

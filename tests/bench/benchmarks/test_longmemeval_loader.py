@@ -71,6 +71,7 @@ def test_the_published_oracle(real_oracle: LongMemEvalOracle) -> None:
     assert sum(case.gold.ground_truth.lstrip("-").isdigit() for case in cases) >= 32
 
 
+@pytest.mark.long
 def test_sixty_published_instances_of_s(sixty: Path) -> None:
     benchmark = LongMemEvalS(BenchmarkOptions(data=str(sixty)))
     cases = benchmark.cases()
@@ -267,6 +268,7 @@ print(len(benchmark.cases()), int(status["VmHWM"].split()[0]) // 1024)  # a chil
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 def test_a_file_larger_than_its_share_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """30 instances in M's shape, 165 MB; `tests.perf.large_file` does it at M's own size."""

@@ -105,6 +105,7 @@ def spelled(day: date) -> str:
     return f"{day.day} {calendar.month_name[day.month]} {day.year}"
 
 
+@pytest.mark.long
 def test_single_hop_evidence_says_it_and_nothing_else_does(loaded: Loaded) -> None:
     for case in loaded.of_type("single-hop"):
         who = entity_of(case.question.text)
@@ -113,6 +114,7 @@ def test_single_hop_evidence_says_it_and_nothing_else_does(loaded: Loaded) -> No
         assert_stated_once(loaded, case, who)
 
 
+@pytest.mark.long
 def test_update_is_said_once_and_the_old_value_once_before(loaded: Loaded) -> None:
     for case in loaded.of_type("knowledge-update"):
         who = entity_of(case.question.text)
@@ -137,6 +139,7 @@ def test_temporal_answer_is_the_day_that_the_phrase_means(loaded: Loaded) -> Non
         assert timed == [evidence]
 
 
+@pytest.mark.long
 def test_multi_hop_needs_both_messages(loaded: Loaded) -> None:
     kinds = set()
     for case in loaded.of_type("multi-hop"):

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.long
 def test_a_search_that_was_spared_work_counts_as_cached(shared: SharedRuns) -> None:
     options: dict[str, object] = {"provider": ("hybrid",), "until": "search", "provider_option": ("rrf_k=1",)}
     shared.run("first", **{**options, "provider_option": ()})

@@ -103,6 +103,7 @@ def test_drafts_are_checked_decided_about_and_become_questions(
     assert benchmark.info.notes == (f"questions drafted by {model}, a language model: 2 of 2",)
 
 
+@pytest.mark.long
 def test_decisions_in_the_terminal_are_kept_one_by_one(
     server: ModelServer, mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

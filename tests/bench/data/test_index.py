@@ -219,6 +219,7 @@ def _start(path: Path, log: Path) -> Process:
     )
 
 
+@pytest.mark.long
 def test_several_processes_read_the_file_once(tmp_path: Path) -> None:
     path, log = _write(tmp_path / "data.json", [{"name": str(n)} for n in range(20)]), tmp_path / "log"
     running = [_start(path, log) for _ in range(4)]

@@ -36,6 +36,7 @@ def test_a_hundred_questions_at_once_ingest_three_haystacks_once(tmp_path: Path)
     assert not world.asked("clear"), "there was nothing to clear"
 
 
+@pytest.mark.long
 def test_how_many_are_under_way_can_be_asked_while_more_are_begun(tmp_path: Path) -> None:
     bench = Bench(World(), tmp_path, Small(haystacks=250, questions=250), {"until": "ingest"})
     _checkpoint, runner = bench.open()

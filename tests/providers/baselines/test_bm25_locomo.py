@@ -80,6 +80,7 @@ def searches(samples: list[Json], tmp_path_factory: pytest.TempPathFactory) -> l
     return found
 
 
+@pytest.mark.long
 def test_recall_at_10_is_at_the_published_level(searches: list[Search]) -> None:
     scored = [search for search in searches if search.evidence]
     assert (len(searches), len(scored)) == (1986, 1982)
@@ -89,6 +90,7 @@ def test_recall_at_10_is_at_the_published_level(searches: list[Search]) -> None:
     assert sum(recall) / len(recall) >= 0.61
 
 
+@pytest.mark.long
 def test_hits_and_scores_are_those_of_plain_sql(samples: list[Json], searches: list[Search]) -> None:
     expected = {sample["sample_id"]: sql_index(sample["conversation"]) for sample in samples}
     for search in searches:

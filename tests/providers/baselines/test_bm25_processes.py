@@ -46,6 +46,7 @@ def counts(workspace: Path) -> tuple[int, int, int]:
     return containers, sessions, messages
 
 
+@pytest.mark.long
 def test_four_processes_build_what_one_builds(tmp_path: Path) -> None:
     names = [f"c{i}" for i in range(24)]
     together = [start(tmp_path / "four", "build", *names[i::4]) for i in range(4)]

@@ -197,6 +197,7 @@ store.close()
 """
 
 
+@pytest.mark.long
 def test_processes_write_and_search_at_once_and_share_what_they_embed(tmp_path: Path) -> None:
     path = tmp_path / "v.sqlite"
     command = [sys.executable, "-c", WRITER, str(path)]

@@ -58,6 +58,7 @@ def test_a_score_is_that_of_the_pair_alone(kind: Rerank) -> None:
     assert all(isinstance(score, float) for score in together)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("text", ["", "\0", "😀", "茶", "[MASK] [SEP]", "tea " * 600])
 def test_any_text_can_be_asked_and_scored(kind: Rerank, text: str) -> None:

@@ -47,6 +47,7 @@ def merged(runs: Path) -> Path:
     return merge_shards([*reversed(SHARDS)], runs, "merged")[1]
 
 
+@pytest.mark.long
 def test_eight_shards_are_the_undivided_run(runs: Path, merged: Path) -> None:
     whole = runs / "whole"
     assert json.dumps(report_of(merged)) == json.dumps(report_of(whole))
@@ -150,6 +151,7 @@ class Mixed(Many):
         return sorted(super().cases(), key=lambda case: case.id[3:])
 
 
+@pytest.mark.long
 def test_errors_are_asked_again_in_the_merged_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mixed: str = f"{__name__}:{Mixed.__name__}"
     options: dict[str, object] = {"provider": (f"{__name__}:Flaky",), "synthetic_questions": 6}

@@ -77,6 +77,7 @@ def refused(made: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> 
     return said.err.removeprefix("python -m reports: ").rstrip("\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -140,6 +140,7 @@ ANSWERS: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 class TestAllOfLocomo:
+    @pytest.mark.long
     @pytest.mark.parametrize("kind", ANSWERS)
     def test_equals_the_second_implementation(self, questions: Questions, kind: str) -> None:
         answers = ANSWERS[kind]([truth for _, truth in questions])
@@ -196,6 +197,7 @@ class TestAllOfLocomo:
 
 
 class TestAllOfLocomoAsTheMem0PaperScoresIt:
+    @pytest.mark.long
     @pytest.mark.parametrize("metric", PAPER)
     @pytest.mark.parametrize("kind", ANSWERS)
     def test_equals_the_second_implementation(self, questions: Questions, kind: str, metric: str) -> None:
@@ -397,6 +399,7 @@ class TestMean:
         assert list(found.by_type) == sorted(found.by_type)
 
 
+@pytest.mark.long
 def test_stems_without_network_or_corpus_and_without_the_libraries_that_nltk_can_do_without() -> None:
     code = """
 import sys

@@ -162,6 +162,7 @@ class TestIntervalOfClusters:
 
         assert width(1) > width(2) > width(5)
 
+    @pytest.mark.long
     @untimed
     @given(clusters, st.randoms(use_true_random=False))
     def test_is_the_same_in_every_order_to_the_last_digit(self, groups: list[tuple[int, int]], random: Random) -> None:
@@ -210,6 +211,7 @@ class TestIntervalOfClusters:
             assert high - low < 0.12
         assert covered / trials >= 0.94
 
+    @pytest.mark.long
     @pytest.mark.parametrize("difficulty", [*ACCURACIES[:-2]], ids=lambda difficulty: difficulty.name)
     def test_covers_ten_haystacks_however_near_to_0_or_1(self, difficulty: Difficulty) -> None:
         assert accuracy_cell(difficulty, 10, runs=300).covered >= 0.92, "0.93 less the noise of 300 runs"
@@ -344,6 +346,7 @@ class TestCompare:
             ends += [found.difference - half, found.difference + half]
         assert found.ci95 == pytest.approx((max(-1, min(ends)), min(1, max(ends))), abs=1e-9)
 
+    @pytest.mark.long
     @pytest.mark.parametrize("clusters", [2, 3, 4, 5])
     @pytest.mark.parametrize("pairs", PAIRS, ids=lambda pairs: pairs.name)
     def test_interval_of_few_clusters_covers_the_difference(self, pairs: Pairs, clusters: int) -> None:

@@ -134,6 +134,7 @@ def test_a_report_that_could_not_be_written_has_no_stamp(folder: Path) -> None:
     assert not written(folder)[1], "the former files are there, and so is their stamp"
 
 
+@pytest.mark.long
 def test_the_digest_of_a_checkpoint_changes_with_the_last_letter_of_a_long_result(url: str) -> None:
     checkpoint = make_run(url, "run", [case(1), case(2)])
     digests = []

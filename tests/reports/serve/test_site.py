@@ -154,6 +154,7 @@ def test_nothing_outside_of_the_folder_is_served(runs: Path, tmp_path: Path, pat
         assert ids(site.get("/")) == ["first"]
 
 
+@pytest.mark.long
 def test_damaged_runs_hide_no_other_and_are_no_tracebacks(
     runs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -200,6 +201,7 @@ def test_reading_leaves_the_folder_as_it_was(runs: Path, tmp_path: Path) -> None
     assert {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.long
 def test_a_thousand_requests_at_once_are_all_answered(runs: Path, caplog: pytest.LogCaptureFixture) -> None:
     token = f"Authorization: Bearer {TOKEN_OF_TESTS}\r\n"
     kinds = [

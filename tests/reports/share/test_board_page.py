@@ -15,6 +15,7 @@ from tests.reports.made_records import asked, case, provider, run
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>\u202e"
 
 
+@pytest.mark.long
 def test_nothing_bars_anybody_and_nothing_executes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     tab = request.getfixturevalue("page")

@@ -25,6 +25,7 @@ def server() -> Iterator[PostgresServer]:
     server.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["shut down", "crashed"])
 def test_reads_writes_and_claims_go_on_when_the_server_is_back(server: PostgresServer, how: signal.Signals) -> None:
     url = server.database()
@@ -60,6 +61,7 @@ def test_reads_writes_and_claims_go_on_when_the_server_is_back(server: PostgresS
     checkpoint.close()
 
 
+@pytest.mark.long
 def test_a_lease_that_could_not_be_renewed_is_not_taken_over_at_once(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +78,7 @@ def test_a_lease_that_could_not_be_renewed_is_not_taken_over_at_once(
         checkpoint.close()
 
 
+@pytest.mark.long
 def test_a_server_that_stays_away_ends_in_an_error_when_patience_does(server: PostgresServer) -> None:
     url = server.database()
     make_run(url, "run", [made_records.case()]).close()
@@ -88,6 +91,7 @@ def test_a_server_that_stays_away_ends_in_an_error_when_patience_does(server: Po
     checkpoint.close()
 
 
+@pytest.mark.long
 def test_closing_has_little_patience(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.store.reconnecting._CLOSING_SECONDS", 0.2)
     url = server.database()

@@ -59,6 +59,7 @@ def test_compose_names_only_commands_that_there_are() -> None:
     assert (ROOT / "Dockerfile").is_file()
 
 
+@pytest.mark.long
 def test_migrate_makes_the_tables_once(server: PostgresServer, capsys: pytest.CaptureFixture[str]) -> None:
     url = server.database()
     for _ in range(2):

@@ -84,6 +84,7 @@ def test_500_asks_and_tells_by_16_clients_lose_and_double_nothing() -> None:
         check_whole(client, "busy", told)
 
 
+@pytest.mark.long
 def test_two_services_share_a_database(composed: Service, postgres: str) -> None:
     with serving(postgres) as other, TunerClient(other) as client:
         client.create(spec("shared", space=SMALL))
@@ -92,6 +93,7 @@ def test_two_services_share_a_database(composed: Service, postgres: str) -> None
         check_whole(client, "shared", told)
 
 
+@pytest.mark.long
 def test_a_database_that_is_away_is_503_until_it_is_back(server: PostgresServer) -> None:
     with serving(server.database()) as url, TunerClient(url, attempts=1) as client:
         client.create(spec("away", space=SMALL))

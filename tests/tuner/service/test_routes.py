@@ -25,6 +25,7 @@ def refused(status: int, words: str) -> Iterator[None]:
     assert caught.value.status == status
 
 
+@pytest.mark.long
 def test_a_study_from_its_creation_to_its_end(client: TunerClient) -> None:
     made = client.create(spec("life"))
     assert (made.origin, made.trials, made.states) == ("http", 1, {"WAITING": 1})
