@@ -23,9 +23,7 @@ from reports.store.records import BenchmarkRecord, ContainerRecord, QuestionReco
 from reports.store.run_lock import lock_run
 from reports.store.selected import QuestionKey, SelectedQuestion, selection_rows
 from reports.store.stored import (
-    QUESTIONS,
-    STEPS,
-    STEPS_AND_VOTES,
+    QUERIES,
     Query,
     Row,
     StoredStep,
@@ -59,6 +57,7 @@ class Checkpoint:
         self._lock: int | None = None
         self._release: Callable[[], None] = lambda: None
         self._reading = self.engine.execution_options(reading=True)
+        self._queries = QUERIES[self.engine.dialect.name]
         self._save = _save_statement(self.engine, tables.steps)
         self._save_vote = _save_statement(self.engine, tables.votes)
 
@@ -217,7 +216,7 @@ class Checkpoint:
     def question_records(self) -> Iterator[QuestionRecord]:
         """The selected questions with all that is done of them, in the selection's order, one at a time."""
         voted = self.read(sa.select(tables.votes.c.judge).limit(1))
-        query = STEPS_AND_VOTES if voted else STEPS  # most runs have no votes to look for
+        query = self._queries.steps_and_votes if voted else self._queries.steps  # most runs have no votes to look for
         selected = self.read(sa.select(tables.questions).order_by(tables.questions.c.ordinal))
         for (provider, benchmark), group in groupby(selected, attrgetter("provider", "benchmark")):
             while batch := list(islice(group, _READ_TOGETHER)):
@@ -243,8 +242,8 @@ class Checkpoint:
     def question_record(self, key: QuestionKey, *, results: bool = True) -> QuestionRecord:
         """One selected question with all that is done of it; `results` False leaves out what its search found."""
         asked = {"run": self.run_id, **key._asdict(), "questions": [key.question]}
-        (row,) = self._execute(QUESTIONS, asked)
-        return complete(selected_record(row), self._execute(STEPS_AND_VOTES, asked), results=results)
+        (row,) = self._execute(self._queries.questions, asked)
+        return complete(selected_record(row), self._execute(self._queries.steps_and_votes, asked), results=results)
 
     def digest(self) -> str:
         """A hash of all that `question_records` and `container_records` are made from."""
@@ -291,7 +290,7 @@ class Checkpoint:
         self, provider: str, benchmark: str, questions: Sequence[str], query: Query | None = None
     ) -> Sequence[Row]:
         asked = {"run": self.run_id, "provider": provider, "benchmark": benchmark, "questions": questions}
-        return self._execute(STEPS_AND_VOTES if query is None else query, asked)
+        return self._execute(self._queries.steps_and_votes if query is None else query, asked)
 
     def _execute(self, query: Query, parameters: Mapping[str, object] | None = None) -> Sequence[Row]:
         def read() -> Sequence[Row]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, overload  # Any: the columns of a row are kn
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from reports.store import tables
 from reports.store.records import CallRecord, QuestionRecord, RecordedVote, Step, StepError
@@ -128,32 +129,56 @@ def selected_case(row: Row) -> Case:
         ) from error
 
 
-def _about(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
-    """The rows of `table` about some questions of a provider and benchmark."""
-    return (
-        table.c.run_id == sa.bindparam("run"),
-        table.c.provider == sa.bindparam("provider"),
-        table.c.benchmark == sa.bindparam("benchmark"),
-        table.c.question.in_(sa.bindparam("questions", expanding=True)),
+class Queries(NamedTuple):
+    """What is asked about some questions of a provider and benchmark of a run, whose ids are the list `questions`.
+
+    The `judge` of a step is null.
+    """
+
+    questions: Query
+    steps: Query
+    steps_and_votes: Query
+
+
+_LISTED = (
+    sa.func.unnest(sa.bindparam("questions", type_=ARRAY(sa.Text)))
+    .table_valued(sa.column("question", sa.Text), name="listed")
+    .render_derived()
+)
+
+
+def _rows_in(table: sa.Table, dialect: str, *which: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    same = [table.c[name] == sa.bindparam(name) for name in ("provider", "benchmark")]
+    found = sa.select(*which).where(table.c.run_id == sa.bindparam("run"), *same)
+    if dialect == "postgresql":
+        return found.where(table.c.question == _LISTED.c.question).correlate(_LISTED)
+    return found.where(table.c.question.in_(sa.bindparam("questions", expanding=True)))
+
+
+def _one_by_one(query: Query, dialect: str) -> Query:
+    """`query` for each question by itself: of a list PostgreSQL makes a scan of the run, while it has no statistics."""
+    if dialect != "postgresql":
+        return query
+    found = query.offset(0).lateral("found")  # an offset keeps it from becoming one query again
+    return sa.select(found).select_from(_LISTED.join(found, sa.true()))
+
+
+def _queries(dialect: str) -> Queries:
+    alike = [column.name for column in tables.steps.c if not column.primary_key or column.name == "question"]
+    steps, votes = tables.steps.c, tables.votes.c
+    no_vote = sa.null().cast(sa.Text).label("judge"), sa.literal(0).label("repeat")
+    of_steps = _rows_in(tables.steps, dialect, steps.phase, *no_vote, *(steps[name] for name in alike))
+    phase = sa.literal("judge").label("phase")
+    of_votes = _rows_in(tables.votes, dialect, phase, votes.judge, votes.repeat, *(votes[name] for name in alike))
+    return Queries(
+        _one_by_one(_rows_in(tables.questions, dialect, *tables.questions.c), dialect),
+        _one_by_one(of_steps, dialect),
+        _one_by_one(sa.union_all(of_steps, of_votes), dialect),
     )
 
 
-def _rows_in(table: sa.Table, *which: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    same = (column for column in tables.steps.c if not column.primary_key or column.name == "question")
-    return sa.select(*which, *(table.c[column.name] for column in same)).where(*_about(table))
-
-
 # Built once: making a statement costs more than executing it.
-QUESTIONS = sa.select(tables.questions).where(*_about(tables.questions))
-"""Some selected questions."""
-STEPS = _rows_in(
-    tables.steps, tables.steps.c.phase, sa.null().cast(sa.Text).label("judge"), sa.literal(0).label("repeat")
-)
-"""The steps of some questions; `judge` is null, as it is of no vote."""
-STEPS_AND_VOTES = sa.union_all(
-    STEPS, _rows_in(tables.votes, sa.literal("judge").label("phase"), tables.votes.c.judge, tables.votes.c.repeat)
-)
-"""The same and their votes, in one read."""
+QUERIES = {dialect: _queries(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def complete(record: QuestionRecord, rows: Sequence[Row], *, results: bool = True) -> QuestionRecord:

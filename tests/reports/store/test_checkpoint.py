@@ -223,6 +223,29 @@ def test_steps_and_votes_of_many_questions_are_one_read(checkpoint: Checkpoint) 
 # --- second tries --------------------------------------------------------------------------------------------------
 
 
+def test_reading_some_questions_does_not_read_the_whole_run(postgres_url: str) -> None:
+    """Of a table that has no statistics yet: PostgreSQL looks for a list of questions among all rows of the run."""
+    cases = [made_records.case(number) for number in range(300)]
+    asked: list[tuple[str, Any]] = []
+
+    def note(_on: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+        asked.append((statement, parameters))
+
+    with closing(make_run(postgres_url, "one", cases)) as checkpoint:
+        for case in cases:
+            checkpoint.save(key(case), Step(phase="search"), inputs="same", result="[]")
+        save(checkpoint, key(cases[0]), Step(phase="answer"))
+        sa.event.listen(checkpoint.engine, "before_cursor_execute", note)
+        found = checkpoint.steps(key(case) for case in cases[:50])
+        assert {name for steps in found.values() for name in steps} == {"search", "answer"}
+        assert len(list(checkpoint.question_records())) == 300
+        reads = [(statement, parameters) for statement, parameters in asked if "FROM steps" in statement]
+        with checkpoint.engine.connect() as connection:
+            plans = [connection.exec_driver_sql(f"explain (analyze) {one}", given).all() for one, given in reads]
+    assert len(plans) == 7
+    assert not [line for plan in plans for (line,) in plan if "Rows Removed" in line]
+
+
 def test_only_a_step_that_failed_or_was_asked_again_is_a_retried_one(checkpoint: Checkpoint) -> None:
     first, second, third, *_rest = (key(case) for case in CASES)
     done = Step(phase="search")
