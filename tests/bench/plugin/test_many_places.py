@@ -56,7 +56,7 @@ def check_limits(suite: Suite) -> None:
     calls = [sorted(map(float, times.split())) for times in suite.calls("timed").elements()]  # those that have ended
     ends = sorted([(end, -1) for _begun, end in calls] + [(begun, 1) for begun, _end in calls])
     assert max(accumulate(change for _moment, change in ends)) <= SLOTS
-    begun = sorted(map(float, suite.calls("begun").elements()))
+    begun = sorted(map(float, suite.calls("came").elements()))
     fullest = max(bisect(begun, moment + 2.0) - number for number, moment in enumerate(begun))
     assert fullest <= 2 * PER_SECOND * 1.25, "some begin late on a busy machine"
 
@@ -126,6 +126,7 @@ def test_a_store_in_a_folder_is_searched_there_and_nothing_is_ingested_twice(sui
 def test_shards_are_one_run_that_each_begins_elsewhere_and_none_is_waited_for(suite: Suite) -> None:
     size = ("--synthetic-sessions=10", "--synthetic-questions=5")
     gate = ("--fail-under=accuracy=0", "--max-errors=45")
+    suite.environment["SLOW"] = "0.4"  # the first place is not done before the other one has its part of the slots
     haystack_of = {opaque_id("many", f"h{n}-syn-q{m:04d}"): n for n in range(HAYSTACKS) for m in range(5)}
     server = PostgresServer()
     try:
@@ -138,20 +139,20 @@ def test_shards_are_one_run_that_each_begins_elsewhere_and_none_is_waited_for(su
         ]
         wait_for_places(url, 2, running)
         third = str(running[1].pid)
-        wait(lambda: len({name.startswith(f"{third} ") for name in suite.calls("begun")}) == 2, 100)
-        held = [name.split() for name in suite.calls("begun")]
         hold.unlink()
         ended = [suite.end(process) for process in running]
     finally:
         server.close()
-    assert {haystack_of[question] // 3 for process, question in held if process == third} == {2}
-    assert {haystack_of[question] // 3 for process, question in held if process != third} == {0}
+    begun = [name.split() for name in suite.calls("begun")]
+    assert [haystack_of[question] // 3 for process, question in begun if process == third][:3] == [2, 2, 2]
+    assert [haystack_of[question] // 3 for process, question in begun if process != third][:3] == [0, 0, 0]
     assert suite.calls("search") == dict.fromkeys(haystack_of, 1)
     assert suite.calls("ingest").total() == HAYSTACKS * 10
     assert [one.status for one in ended] == [0, 0], ended[0].output
     assert "gate met: accuracy" in ended[0].output
     first = report_of(suite.folder / "first")
     assert first == report_of(suite.folder / "third")
+    del suite.environment["SLOW"]
     suite.end(begin(suite, "undivided", f"sqlite:///{suite.folder / 'undivided.sqlite'}", "Service", *size, *gate))
     assert report_of(suite.folder / "undivided") == first
 
