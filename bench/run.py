@@ -151,8 +151,9 @@ def _figures(result: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
         for name in ("recall", "hit", "ndcg"):
             for cutoff, value in messages[name].items():
                 yield f"{name}@{cutoff}", value
-    for name, f1 in result["f1"].items():
-        yield f"f1.{name}", f1["answerable"]["value"]
+    for block in ("f1", "exact_match"):
+        for name, scores in result[block].items():
+            yield f"{block}.{name}", scores["answerable"]["value"]
     if cost := result["cost"]:
         yield "usd", cost["usd"]
     yield "context_tokens", result["context"]["tokens_mean"]

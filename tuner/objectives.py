@@ -11,11 +11,11 @@ from vocabulary import ConfigurationError, Phase
 
 _LOWER_IS_BETTER = re.compile(r"(p\d+|context_tokens|usd|errors)\b")
 _RETRIEVAL = re.compile(r"(?P<name>recall|hit|ndcg)@(?P<k>1|3|5|10|30|50)|mrr")
-_ANSWERED = re.compile(r"accuracy(\..+)?|f1\..+")
+_ANSWERED = re.compile(r"accuracy(\..+)?|(f1|exact_match)\..+")
 _OTHER = re.compile(r"context_tokens|usd|errors|p(50|95|99)\.(ingest|indexing|search|answer|judge)_ms")
 _KNOWN = (
-    "accuracy, accuracy.TYPE, f1.NAME, recall@K, hit@K, ndcg@K (K in 1, 3, 5, 10, 30, 50), mrr, context_tokens, usd, "
-    "errors, p50.PHASE_ms, p95.PHASE_ms, p99.PHASE_ms"
+    "accuracy, accuracy.TYPE, f1.NAME, exact_match.NAME, recall@K, hit@K, ndcg@K (K in 1, 3, 5, 10, 30, 50), mrr, "
+    "context_tokens, usd, errors, p50.PHASE_ms, p95.PHASE_ms, p99.PHASE_ms"
 )
 
 

@@ -12,7 +12,7 @@ from reports.report import QuestionScores
 from tuner.objectives import Objective
 from tuner.trials import Trial
 
-SHARES = ("accuracy", "recall", "hit", "ndcg", "mrr", "f1", "abstention")
+SHARES = ("accuracy", "recall", "hit", "ndcg", "mrr", "f1", "exact_match", "abstention")
 """Figures between 0 and 1, whose differences are printed in points (hundredths)."""
 
 

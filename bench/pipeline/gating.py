@@ -67,12 +67,12 @@ class Gating:
 
         Raises `ConfigurationError` otherwise.
         """
-        f1 = [f"f1.{benchmark.official_answer}" for benchmark in benchmarks]
-        scope = Scope.of(golds, f1, self.config.until, self.config.top_k)
+        own_metrics = [benchmark.official_answer for benchmark in benchmarks]
+        scope = Scope.of(golds, own_metrics, self.config.until, self.config.top_k)
         held = [*self.thresholds, *(rule.threshold for rule in self.rules)]
         check_thresholds(held, scope)
         for one in held:
-            measured = one.metric.startswith(("accuracy", "f1.")) or one.metric.endswith("judge_ms")
+            measured = one.metric.startswith(("accuracy", "f1.", "exact_match.")) or one.metric.endswith("judge_ms")
             if self.config.answers and not measured:
                 raise ConfigurationError(
                     f"{one.name} has no value with --answers {self.config.answers}: the answers are recorded, and only "

@@ -171,5 +171,5 @@ def _container_name(row: sa.Row[Any], shard_id: str, run_id: str) -> str:
 
 def _scope(shards: Sequence[ShardRun]) -> Scope:
     golds = (selected_case(row).gold for shard in shards for row in shard.checkpoint.read(sa.select(tables.questions)))
-    f1 = [f"f1.{benchmark.official_f1}" for benchmark in benchmarks_of(shards)]
-    return Scope.of(golds, f1, shards[0].run.until, shards[0].run.top_k)
+    own_metrics = [benchmark.official_f1 for benchmark in benchmarks_of(shards)]
+    return Scope.of(golds, own_metrics, shards[0].run.until, shards[0].run.top_k)

@@ -1,12 +1,12 @@
 """The published figures and how they are computed: statistics, retrieval, answers, latency, agreement."""
 
 from reports.metrics.agreement import cohen, cohen_interval, cohen_kappa, fleiss, judge_noise
-from reports.metrics.answers import AnswerMean, prepare_answer_metrics, substring_exact_match
+from reports.metrics.answers import EXACT_MATCHES, AnswerMean, prepare_answer_metrics, substring_exact_match
 from reports.metrics.cost_figures import Calls, Cost, PhaseCost, Tokens
 from reports.metrics.documented import Documented
 from reports.metrics.figures import (
-    F1,
     Accuracy,
+    AnswerScores,
     Block,
     Breakdown,
     Comparison,
@@ -61,13 +61,14 @@ from reports.metrics.statistics import (
 __all__ = [
     "ENOUGH_CLUSTERS",
     "EVENT_ORDERING",
-    "F1",
+    "EXACT_MATCHES",
     "FAILED",
     "OFFICIAL_ACCURACY",
     "OFFICIAL_RETRIEVAL",
     "PASSED",
     "Accuracy",
     "AnswerMean",
+    "AnswerScores",
     "Block",
     "Breakdown",
     "Calls",

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from reports.metrics.figures import F1, Score
+from reports.metrics.figures import AnswerScores, Score
 from reports.metrics.nltk_parts import nltk_parts
 from reports.metrics.paper import mem0_paper_bleu1, mem0_paper_f1
 from reports.metrics.statistics import ExactMean
@@ -45,9 +45,9 @@ class AnswerMean:
         self._by_type.setdefault(gold.question_type, ExactMean()).add(score)
         return score
 
-    def summary(self) -> F1:
+    def summary(self) -> AnswerScores:
         """The means so far; question types in alphabetical order."""
-        return F1(
+        return AnswerScores(
             overall=_score(self._overall),
             answerable=_score(self._answerable),
             by_type={name: _score(self._by_type[name]) for name in sorted(self._by_type)},
@@ -125,9 +125,13 @@ ANSWER_METRICS: dict[str, Callable[[str, Gold], float | None]] = {
 """
 
 
+EXACT_MATCHES = ("substring_exact_match",)
+"""Those that are a match or none, and no F1."""
+
+
 def prepare_answer_metrics(names: Iterable[str]) -> None:
     """Import what the metrics `names` need: before a run begins it delays nobody, its report waits for it."""
-    if not (ANSWER_METRICS.keys() - {"substring_exact_match"}).isdisjoint(names):
+    if not (ANSWER_METRICS.keys() - {*EXACT_MATCHES}).isdisjoint(names):
         nltk_parts()
 
 

@@ -199,7 +199,7 @@ class Score(Block):
     n: int
 
 
-class F1(Block):
+class AnswerScores(Block):
     """An answer metric that needs no judge, over the questions that it is defined for."""
 
     overall: Score

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from reports.metrics import (
-    F1,
+    EXACT_MATCHES,
     OFFICIAL_ACCURACY,
     OFFICIAL_RETRIEVAL,
     AnswerMean,
+    AnswerScores,
     Calls,
     Comparison,
     Failure,
@@ -104,7 +105,7 @@ class _Pair:
         self.answered = run.until in ("answer", "judge")
         own = (benchmark.official_f1,) if benchmark.official_f1 else ()
         named = (*own, *benchmark.paper_metrics) if self.answered else ()
-        self.f1 = {name: AnswerMean(name) for name in named}
+        self.answer_means = {name: AnswerMean(name) for name in named}
         self.corrected = CorrectedTally(benchmark, top_k, named)
         wanted = OFFICIAL_RETRIEVAL.get(benchmark.official_retrieval or "") if searched else None
         self.official = wanted(top_k) if wanted else None
@@ -142,8 +143,8 @@ class _Pair:
         self.by_type[gold.question_type].add(one)
         for group in dict.fromkeys((GROUPS[not gold.answerable], *gold.groups)):
             self.by_group[group].add(one)
-        for f1 in self.f1.values():
-            f1.add(None if record.answer is None else record.answer.hypothesis, gold)
+        for mean in self.answer_means.values():
+            mean.add(None if record.answer is None else record.answer.hypothesis, gold)
         self.nuggets.add(record.verdict, gold)
         if self.official is not None:
             self.official.add(record.results, gold)
@@ -202,6 +203,7 @@ class _Pair:
         seen, name = self.results_seen, self.provider.name
         unattributed = {level: self.without_origin[level] / seen for level in LEVELS if seen}
         latency_ms, sample = self._latency(), self._sample()
+        answers = {name: self._in_order(mean.summary()) for name, mean in self.answer_means.items()}
         return Result(
             provider=self.provider,
             benchmark=self._benchmark(sample),
@@ -220,7 +222,8 @@ class _Pair:
             by_group={name: self.by_group[name].breakdown(shown, judged) for name in self._groups()},
             retrieval=self.all.levels(shown),
             official_retrieval=self.official.summary(shown) if self.official else {},
-            f1={name: self._f1(mean) for name, mean in self.f1.items()},
+            f1={name: scores for name, scores in answers.items() if name not in EXACT_MATCHES},
+            exact_match={name: scores for name, scores in answers.items() if name in EXACT_MATCHES},
             corrected=self.corrected.result(self._types(), shown, judged),
             official_accuracy=self._official_accuracy(judged),
             nuggets=self.nuggets.summary(self._types()),
@@ -259,10 +262,9 @@ class _Pair:
         shown = {name: getattr(self.benchmark, name) for name in BenchmarkBlock.model_fields}
         return BenchmarkBlock(**{**shown, "types": tuple(self._types()), "sample": sample})
 
-    def _f1(self, mean: AnswerMean) -> F1:
-        f1 = mean.summary()
-        in_order = {name: f1.by_type[name] for name in self._types() if name in f1.by_type}
-        return f1.model_copy(update={"by_type": in_order})
+    def _in_order(self, scores: AnswerScores) -> AnswerScores:
+        by_type = {name: scores.by_type[name] for name in self._types() if name in scores.by_type}
+        return scores.model_copy(update={"by_type": by_type})
 
     def _official_accuracy(self, judged: bool) -> dict[str, OfficialAccuracy]:
         name = self.benchmark.official_accuracy

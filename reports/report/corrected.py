@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from reports.metrics import F1, Accuracy, AnswerMean, Block, Breakdown, Level, RetrievalLevels
+from reports.metrics import Accuracy, AnswerMean, AnswerScores, Block, Breakdown, Level, RetrievalLevels
 from reports.report.tally import GROUPS, Tally, digest
 from reports.store import BenchmarkRecord, QuestionRecord
 
@@ -29,7 +29,7 @@ class CorrectedKey(Block):
     by_type: dict[str, Breakdown]
     by_group: dict[str, Breakdown]
     """"answerable" and "unanswerable", where there are such questions."""
-    f1: dict[str, F1]
+    f1: dict[str, AnswerScores]
 
     @property
     def shown_retrieval(self) -> RetrievalLevels:

@@ -10,8 +10,8 @@ from typing import Final, Literal, TypeVar
 from pydantic import Field, JsonValue
 
 from reports.metrics import (
-    F1,
     Accuracy,
+    AnswerScores,
     Block,
     Breakdown,
     Calls,
@@ -105,7 +105,7 @@ class BenchmarkBlock(Block):
     types: tuple[str, ...]
     """The question types that were selected, in the benchmark's order."""
     official_f1: str | None
-    """The data set's own answer metric."""
+    """The data set's own answer metric, under `f1` or `exact_match`."""
     official_retrieval: str | None
     """The data set's own retrieval metrics."""
     sample: Sample | None
@@ -159,8 +159,10 @@ class Result(Block):
     retrieval: RetrievalLevels
     official_retrieval: dict[str, OfficialRetrieval]
     """By name. Empty where the data set has no such metrics or nothing was searched."""
-    f1: dict[str, F1]
+    f1: dict[str, AnswerScores]
     """By name. Empty where the data set has no such metric or nothing was answered."""
+    exact_match: dict[str, AnswerScores] = Field(default_factory=dict)
+    """The same for metrics of the data set that are a match or none."""
     corrected: CorrectedKey | None = Field(default=None, exclude_if=is_none)
     official_accuracy: dict[str, OfficialAccuracy]
     """By the data set's name. Empty where it has no such accuracies of its own or nothing was judged."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from reports.differences import times_of
-from reports.metrics import FAILED, AnswerMean, K, Level, RetrievalScores, ranking_of, score_ranking
+from reports.metrics import EXACT_MATCHES, FAILED, AnswerMean, K, Level, RetrievalScores, ranking_of, score_ranking
 from reports.report import Prices, Report, Result, Spending, question_paid
 from reports.store import BenchmarkRecord, Checkpoint, QuestionRecord, RunRecord, Step, read_run
 from vocabulary import Phase
@@ -31,7 +31,7 @@ class Row:
     benchmark: BenchmarkRecord
     record: QuestionRecord
     tokens: int | None
-    f1: float | None
+    answer_score: float | None
     levels: Collection[Level]
     prices: Prices
 
@@ -50,6 +50,11 @@ class Row:
     def steps(self) -> dict[Phase, Step]:
         """By phase."""
         return {step.phase: step for step in self.record.steps}
+
+    @property
+    def matches_exactly(self) -> bool:
+        """Whether the data set's own answer score is a match or none."""
+        return self.benchmark.official_f1 in EXACT_MATCHES
 
     @property
     def usd(self) -> float | None:
@@ -151,7 +156,13 @@ COLUMNS: tuple[Column, ...] = (
         "false also for an error: its mean is the accuracy; null where the run does not judge",
         lambda row: row.record.outcome == "correct" if row.run.until == "judge" else None,
     ),
-    Column("f1", "number", "the data set's own answer score", lambda row: row.f1),
+    Column("f1", "number", "the data set's own F1", lambda row: None if row.matches_exactly else row.answer_score),
+    Column(
+        "exact_match",
+        "number",
+        "the same, of a data set that has no F1 but 1 for an answer with the ground truth in it",
+        lambda row: row.answer_score if row.matches_exactly else None,
+    ),
     *_retrieval(),
     Column(
         "results",
@@ -241,7 +252,7 @@ def rows_of(checkpoint: Checkpoint, report: Report | None) -> Iterator[Row]:
             benchmark=benchmarks[case.benchmark],
             record=record,
             tokens=tokens.get((record.provider, case.benchmark, case.haystack)),
-            f1=metric.add(hypothesis, case.gold) if metric else None,
+            answer_score=metric.add(hypothesis, case.gold) if metric else None,
             levels=levels.get((record.provider, case.benchmark), searched),
             prices=prices,
         )

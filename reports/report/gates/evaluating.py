@@ -8,7 +8,7 @@ from types import MappingProxyType
 from reports.metrics import Breakdown, RetrievalLevels
 from reports.report.gate_blocks import BaselineRow, Gate, GateRow, Unmeasured
 from reports.report.gates.against import Against
-from reports.report.gates.thresholds import F1_NAMES, TIMES, Threshold
+from reports.report.gates.thresholds import ANSWER_NAMES, TIMES, Threshold, own_metric
 from reports.report.model import Result
 
 ROUNDING = 1e-12
@@ -91,8 +91,8 @@ def _rows(threshold: Threshold, results: Sequence[Result]) -> list[GateRow]:
 
 
 def _applies(threshold: Threshold, result: Result) -> bool:
-    if threshold.metric in F1_NAMES:
-        return threshold.metric == f"f1.{result.benchmark.official_f1}"
+    if threshold.metric in ANSWER_NAMES:
+        return own_metric(threshold.metric) == result.benchmark.official_f1
     return threshold.part is None or _part(threshold, result) is not None
 
 
@@ -120,11 +120,11 @@ def _measured(threshold: Threshold, result: Result) -> tuple[float | None, str |
         statistic, _, phase = threshold.metric.removesuffix("_ms").partition(".")
         value: float | None = getattr(getattr(result.latency_ms, phase), statistic)
         return value, None if value is not None else f"no {phase} step was done"
-    if threshold.metric in F1_NAMES:
-        f1 = result.f1.get(threshold.metric.removeprefix("f1."))
-        if f1 is None:
+    if threshold.metric in ANSWER_NAMES:
+        scores = {**result.f1, **result.exact_match}.get(own_metric(threshold.metric))
+        if scores is None:
             return None, "nothing was answered"
-        return f1.answerable.value, None if f1.answerable.n else "no answerable question was selected"
+        return scores.answerable.value, None if scores.answerable.n else "no answerable question was selected"
     block = _part(threshold, result) or result
     if threshold.metric != "accuracy":
         return _ranked(block.retrieval, threshold, result)

@@ -15,14 +15,14 @@ PERCENTILES = ("p50", "p90", "p95", "p99", "max", "mean")
 TIMED = ("ingest", "indexing", "search", "answer", "judge")
 RANKED = (*(f"{metric}@{k}" for metric in ("recall", "hit", "ndcg") for k in K), "mrr")
 TIMES = tuple(f"{percentile}.{phase}_ms" for percentile in PERCENTILES for phase in TIMED)
-F1_NAMES = ("f1.locomo_official", "f1.substring_exact_match")
+ANSWER_NAMES = ("f1.locomo_official", "exact_match.substring_exact_match")
 EVERY_NAME = (
     "accuracy",
     "accuracy.low",
     *(f"accuracy.{group}" for group in GROUPS),
     *RANKED,
     *(f"session.{name}" for name in RANKED),
-    *F1_NAMES,
+    *ANSWER_NAMES,
     *TIMES,
 )
 ACCEPTED = (
@@ -35,8 +35,8 @@ ACCEPTED = (
 class Threshold:
     """One ``NAME=VALUE``, understood.
 
-    `metric` is "accuracy", a ranked metric ("recall@10"), an F1's name or a time ("p95.search_ms"). `part` is a
-    question type or a group, None for the whole; `low` asks for the interval's lower bound.
+    `metric` is "accuracy", a ranked metric ("recall@10"), one of `ANSWER_NAMES` or a time ("p95.search_ms"). `part`
+    is a question type or a group, None for the whole; `low` asks for the interval's lower bound.
     """
 
     name: str
@@ -64,18 +64,18 @@ def _number(text: str) -> float | None:
 class Scope:
     """What a run selects, as far as thresholds depend on it.
 
-    `parts` are question types and groups, in order; `f1` the names of the benchmarks' own answer metrics. For each
-    level, `with_evidence` holds the parts (None for the whole) in which a question names evidence.
+    `parts` are question types and groups, in order; `own_metrics` the names of the benchmarks' own answer metrics. For
+    each level, `with_evidence` holds the parts (None for the whole) in which a question names evidence.
     """
 
     parts: tuple[str, ...]
-    f1: frozenset[str]
+    own_metrics: frozenset[str | None]
     until: Phase
     top_k: int
     with_evidence: Mapping[Level, Collection[str | None]]
 
     @classmethod
-    def of(cls, golds: Iterable[Gold], f1: Iterable[str], until: Phase, top_k: int) -> Scope:
+    def of(cls, golds: Iterable[Gold], own_metrics: Iterable[str | None], until: Phase, top_k: int) -> Scope:
         """The scope of a run over questions with these `golds`."""
         parts: dict[str, None] = {}
         groups: dict[str, None] = {}
@@ -88,7 +88,7 @@ class Scope:
                 with_evidence["message"].update((None, gold.question_type, *own))
             if gold.evidence_sessions:
                 with_evidence["session"].update((None, gold.question_type, *own))
-        return cls((*parts, *groups), frozenset(f1), until, top_k, with_evidence)
+        return cls((*parts, *groups), frozenset(own_metrics), until, top_k, with_evidence)
 
 
 def parse_threshold(text: str) -> Threshold:
@@ -111,7 +111,7 @@ def parse_threshold(text: str) -> Threshold:
 
 def parsed_name(name: str, text: str) -> tuple[str, str | None, bool, Level]:
     """The metric, the part, whether the lower bound is meant, and the level; raises `ConfigurationError`."""
-    if name in TIMES or name in F1_NAMES:
+    if name in TIMES or name in ANSWER_NAMES:
         return name, None, False, "message"
     level: Level = "session" if name.startswith("session.") else "message"
     inner = name.removeprefix("session.").removeprefix("message.")
@@ -164,7 +164,7 @@ def _not_measured(threshold: Threshold, scope: Scope) -> str | None:
     phase = _phase_of(threshold.metric)
     if PHASES.index(phase) > PHASES.index(scope.until):
         return f"it needs the phase {phase}, and --until {scope.until} stops before."
-    if threshold.metric in F1_NAMES and threshold.metric not in scope.f1:
+    if threshold.metric in ANSWER_NAMES and own_metric(threshold.metric) not in scope.own_metrics:
         return "no selected benchmark has this metric."
     if threshold.metric not in RANKED:
         return None
@@ -177,10 +177,15 @@ def _not_measured(threshold: Threshold, scope: Scope) -> str | None:
     return None
 
 
+def own_metric(name: str) -> str:
+    """Which of a benchmark's own answer metrics one of `ANSWER_NAMES` is about."""
+    return name.partition(".")[2]
+
+
 def _phase_of(metric: str) -> Phase:
     if metric in TIMES:
         timed = metric.partition(".")[2].removesuffix("_ms")
         return next((phase for phase in PHASES if phase == timed), "ingest")
-    if metric in F1_NAMES:
+    if metric in ANSWER_NAMES:
         return "answer"
     return "search" if metric in RANKED else "judge"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.metrics.answers import ANSWER_METRICS, AnswerMean, normalised_tokens, token_f1
-from reports.metrics.figures import F1, Score
+from reports.metrics.figures import AnswerScores, Score
 from reports.metrics.paper import bleu_tokens
 from tests.known import known
 from tests.processes import run as run_process
@@ -120,7 +120,7 @@ tokens_of = lru_cache(maxsize=None)(bleu_tokens)
 PAPER = {"mem0_paper_f1": reference_set_f1, "mem0_paper_bleu1": reference_bleu1}
 
 
-def summary_of(questions: Questions, answers: Sequence[str | None], metric: str = "locomo_official") -> F1:
+def summary_of(questions: Questions, answers: Sequence[str | None], metric: str = "locomo_official") -> AnswerScores:
     mean = AnswerMean(metric)
     for (category, truth), answer in zip(questions, answers, strict=True):
         mean.add(answer, gold(category, truth))
@@ -377,7 +377,7 @@ class TestMean:
 
     def test_of_no_questions_has_no_value(self) -> None:
         nothing = Score(value=None, n=0)
-        assert AnswerMean("locomo_official").summary() == F1(overall=nothing, answerable=nothing, by_type={})
+        assert AnswerMean("locomo_official").summary() == AnswerScores(overall=nothing, answerable=nothing, by_type={})
 
     @untimed
     @given(
@@ -387,7 +387,7 @@ class TestMean:
     def test_is_the_same_in_every_order_to_the_last_digit(
         self, cases: list[tuple[int, str, str]], shuffler: random.Random
     ) -> None:
-        def summarised() -> F1:
+        def summarised() -> AnswerScores:
             mean = AnswerMean("locomo_official")
             for category, answer, truth in cases:
                 mean.add(answer, gold(category, truth))
