@@ -72,7 +72,9 @@ class Gating:
         held = [*self.thresholds, *(rule.threshold for rule in self.rules)]
         check_thresholds(held, scope)
         for one in held:
-            measured = one.metric.startswith(("accuracy", "f1.", "exact_match.")) or one.metric.endswith("judge_ms")
+            measured = one.metric.startswith(("accuracy", "f1.", "exact_match.", "nuggets.")) or one.metric.endswith(
+                "judge_ms"
+            )
             if self.config.answers and not measured:
                 raise ConfigurationError(
                     f"{one.name} has no value with --answers {self.config.answers}: the answers are recorded, and only "

@@ -30,6 +30,7 @@ from reports.metrics.figures import (
 from reports.metrics.latency import summarise
 from reports.metrics.official_accuracy import (
     EVENT_ORDERING,
+    NUGGET_SCORES,
     OFFICIAL_ACCURACY,
     PASSED,
     NuggetTally,
@@ -63,6 +64,7 @@ __all__ = [
     "EVENT_ORDERING",
     "EXACT_MATCHES",
     "FAILED",
+    "NUGGET_SCORES",
     "OFFICIAL_ACCURACY",
     "OFFICIAL_RETRIEVAL",
     "PASSED",

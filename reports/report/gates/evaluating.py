@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from reports.metrics import Breakdown, RetrievalLevels
 from reports.report.gate_blocks import BaselineRow, Gate, GateRow, Unmeasured
 from reports.report.gates.against import Against
-from reports.report.gates.thresholds import ANSWER_NAMES, TIMES, Threshold, own_metric
+from reports.report.gates.thresholds import ANSWER_NAMES, NUGGET_NAMES, TIMES, Threshold, own_metric
 from reports.report.model import Result
 
 ROUNDING = 1e-12
@@ -78,7 +78,8 @@ def gate_lines(gate: Gate) -> list[str]:
 
 
 def _rows(threshold: Threshold, results: Sequence[Result]) -> list[GateRow]:
-    rows = [_row(threshold, result) for result in results if _applies(threshold, result)]
+    graded = {result.benchmark.name for result in results if result.nuggets}
+    rows = [_row(threshold, result) for result in results if _applies(threshold, result, graded)]
     if rows:
         return rows
     return [
@@ -90,7 +91,10 @@ def _rows(threshold: Threshold, results: Sequence[Result]) -> list[GateRow]:
     ]  # fmt: skip
 
 
-def _applies(threshold: Threshold, result: Result) -> bool:
+def _applies(threshold: Threshold, result: Result, graded: Collection[str]) -> bool:
+    """Whether a result has such a number, or should; nuggets were `graded` of these benchmarks."""
+    if threshold.metric in NUGGET_NAMES and result.benchmark.name not in graded:
+        return False
     if threshold.metric in ANSWER_NAMES:
         return own_metric(threshold.metric) == result.benchmark.official_f1
     return threshold.part is None or _part(threshold, result) is not None
@@ -125,6 +129,11 @@ def _measured(threshold: Threshold, result: Result) -> tuple[float | None, str |
         if scores is None:
             return None, "nothing was answered"
         return scores.answerable.value, None if scores.answerable.n else "no answerable question was selected"
+    if threshold.metric in NUGGET_NAMES:
+        nuggets = result.nuggets.get(threshold.metric.partition(".")[2])
+        if nuggets is None:
+            return None, "no nugget was graded"
+        return (nuggets.by_type[threshold.part] if threshold.part else nuggets.overall).value, None
     block = _part(threshold, result) or result
     if threshold.metric != "accuracy":
         return _ranked(block.retrieval, threshold, result)

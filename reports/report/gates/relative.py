@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.report.gates.thresholds import ANSWER_NAMES, RANKED, TIMES, Threshold, parsed_name
+from reports.report.gates.thresholds import ANSWER_NAMES, NUGGET_NAMES, RANKED, TIMES, Threshold, parsed_name
 from vocabulary import ConfigurationError, did_you_mean
 
 Rule = Literal["no-worse", "max-drop", "max-rise"]
@@ -76,7 +76,7 @@ def parse_relative(rule: Rule, text: str) -> Relative:
         raise ConfigurationError(f"{given}: unknown metric {name!r}.{guess} Accepted: {_ACCEPTED}.") from None
     if low:
         raise ConfigurationError(f"{given}: {name} is no figure of a question; hold {name[:-4]} against the baseline.")
-    if metric in ANSWER_NAMES or (metric in TIMES and metric not in COMPARABLE_TIMES):
+    if metric in (*ANSWER_NAMES, *NUGGET_NAMES) or (metric in TIMES and metric not in COMPARABLE_TIMES):
         raise ConfigurationError(f"{given}: a baseline has no {name} of each question. Accepted: {_ACCEPTED}.")
     time = metric in TIMES
     if rule != "no-worse" and (rule == "max-rise") != time:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.metrics import K, Level
+from reports.metrics import NUGGET_SCORES, K, Level
 from vocabulary import PHASES, ConfigurationError, Gold, Phase, did_you_mean
 
 GROUPS = ("answerable", "unanswerable")
@@ -16,6 +16,7 @@ TIMED = ("ingest", "indexing", "search", "answer", "judge")
 RANKED = (*(f"{metric}@{k}" for metric in ("recall", "hit", "ndcg") for k in K), "mrr")
 TIMES = tuple(f"{percentile}.{phase}_ms" for percentile in PERCENTILES for phase in TIMED)
 ANSWER_NAMES = ("f1.locomo_official", "exact_match.substring_exact_match")
+NUGGET_NAMES = tuple(f"nuggets.{name}" for name in NUGGET_SCORES)
 EVERY_NAME = (
     "accuracy",
     "accuracy.low",
@@ -23,11 +24,13 @@ EVERY_NAME = (
     *RANKED,
     *(f"session.{name}" for name in RANKED),
     *ANSWER_NAMES,
+    *NUGGET_NAMES,
     *TIMES,
 )
 ACCEPTED = (
     "accuracy, recall@K, hit@K, ndcg@K (K one of 1, 3, 5, 10, 30, 50), mrr, session.recall@K …, each also with a "
-    "question type as in accuracy.temporal; accuracy.low; f1.locomo_official; p50.search_ms, p95.search_ms and the like"
+    "question type as in accuracy.temporal; accuracy.low; f1.locomo_official; "
+    "nuggets.beam_nuggets; p50.search_ms, p95.search_ms and the like"
 )
 
 
@@ -35,8 +38,9 @@ ACCEPTED = (
 class Threshold:
     """One ``NAME=VALUE``, understood.
 
-    `metric` is "accuracy", a ranked metric ("recall@10"), one of `ANSWER_NAMES` or a time ("p95.search_ms"). `part`
-    is a question type or a group, None for the whole; `low` asks for the interval's lower bound.
+    `metric` is "accuracy", a ranked metric ("recall@10"), one of `ANSWER_NAMES` or `NUGGET_NAMES`, or a time
+    ("p95.search_ms"). `part` is a question type or a group, None for the whole; `low` asks for the interval's lower
+    bound.
     """
 
     name: str
@@ -65,7 +69,8 @@ class Scope:
     """What a run selects, as far as thresholds depend on it.
 
     `parts` are question types and groups, in order; `own_metrics` the names of the benchmarks' own answer metrics. For
-    each level, `with_evidence` holds the parts (None for the whole) in which a question names evidence.
+    each level, `with_evidence` holds the parts (None for the whole) in which a question names evidence;
+    `with_rubric` has None and the types of questions with a rubric.
     """
 
     parts: tuple[str, ...]
@@ -73,22 +78,26 @@ class Scope:
     until: Phase
     top_k: int
     with_evidence: Mapping[Level, Collection[str | None]]
+    with_rubric: Collection[str | None] = ()
 
     @classmethod
     def of(cls, golds: Iterable[Gold], own_metrics: Iterable[str | None], until: Phase, top_k: int) -> Scope:
         """The scope of a run over questions with these `golds`."""
         parts: dict[str, None] = {}
         groups: dict[str, None] = {}
+        with_rubric: set[str | None] = set()
         with_evidence: dict[Level, set[str | None]] = {"message": set(), "session": set()}
         for gold in golds:
             own = (GROUPS[not gold.answerable], *gold.groups)
             parts[gold.question_type] = None
             groups.update(dict.fromkeys(own))
+            if gold.rubric:
+                with_rubric |= {None, gold.question_type}
             if gold.evidence_messages:
                 with_evidence["message"].update((None, gold.question_type, *own))
             if gold.evidence_sessions:
                 with_evidence["session"].update((None, gold.question_type, *own))
-        return cls((*parts, *groups), frozenset(own_metrics), until, top_k, with_evidence)
+        return cls((*parts, *groups), frozenset(own_metrics), until, top_k, with_evidence, with_rubric)
 
 
 def parse_threshold(text: str) -> Threshold:
@@ -113,6 +122,9 @@ def parsed_name(name: str, text: str) -> tuple[str, str | None, bool, Level]:
     """The metric, the part, whether the lower bound is meant, and the level; raises `ConfigurationError`."""
     if name in TIMES or name in ANSWER_NAMES:
         return name, None, False, "message"
+    for one in NUGGET_NAMES:
+        if name == one or (name.startswith(f"{one}.") and name != f"{one}."):
+            return one, name.removeprefix(one).removeprefix(".") or None, False, "message"
     level: Level = "session" if name.startswith("session.") else "message"
     inner = name.removeprefix("session.").removeprefix("message.")
     metric, dot, part = inner.partition(".")
@@ -166,13 +178,15 @@ def _not_measured(threshold: Threshold, scope: Scope) -> str | None:
         return f"it needs the phase {phase}, and --until {scope.until} stops before."
     if threshold.metric in ANSWER_NAMES and own_metric(threshold.metric) not in scope.own_metrics:
         return "no selected benchmark has this metric."
+    part = f" of type {threshold.part}" if threshold.part else ""
+    if threshold.metric in NUGGET_NAMES and threshold.part not in scope.with_rubric:
+        return f"no selected question{part} has a rubric."
     if threshold.metric not in RANKED:
         return None
     cutoff = threshold.metric.partition("@")[2]
     if cutoff and int(cutoff) > scope.top_k:
         return f"it needs --top-k {cutoff} or more, and --top-k is {scope.top_k}."
     if threshold.part not in scope.with_evidence[threshold.level]:
-        part = f" of type {threshold.part}" if threshold.part else ""
         return f"no selected question{part} names its evidence by {threshold.level}."
     return None
 

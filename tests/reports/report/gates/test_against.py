@@ -25,7 +25,8 @@ from vocabulary import ConfigurationError
     ("rule", "text"),
     [
         ("no-worse", "acuracy"), ("no-worse", ""), ("no-worse", "accuracy=0.1"), ("no-worse", "accuracy.low"),
-        ("no-worse", "f1.locomo_official"), ("no-worse", "p95.ingest_ms"), ("no-worse", "max.search_ms"),
+        ("no-worse", "f1.locomo_official"), ("no-worse", "nuggets.beam_paper"),
+        ("no-worse", "p95.ingest_ms"), ("no-worse", "max.search_ms"),
         ("max-drop", "accuracy"), ("max-drop", "accuracy=2"), ("max-drop", "accuracy=-1"), ("max-drop", "accuracy=x"),
         ("max-drop", "p95.search_ms=20%"), ("max-rise", "accuracy=0.02"), ("max-rise", "p95.search_ms=nan%"),
     ],

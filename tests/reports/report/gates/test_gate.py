@@ -26,7 +26,7 @@ from tests.reports.made_records import (
     run,
     waiting,
 )
-from vocabulary import ConfigurationError, Gold, Phase
+from vocabulary import ConfigurationError, Gold, Nugget, Phase, Verdict
 
 
 def results_of(*records: QuestionRecord, until: str = "judge") -> tuple[Result, ...]:
@@ -58,6 +58,8 @@ def test_every_name_is_understood_and_has_a_direction(name: str) -> None:
         ("message.mrr", "mrr", None, False, "message"),
         ("session.ndcg@5.temporal", "ndcg@5", "temporal", False, "session"),
         ("f1.locomo_official", "f1.locomo_official", None, False, "message"),
+        ("nuggets.beam_paper", "nuggets.beam_paper", None, False, "message"),
+        ("nuggets.beam_nuggets.abstention", "nuggets.beam_nuggets", "abstention", False, "message"),
         ("p95.search_ms", "p95.search_ms", None, False, "message"),
     ],
 )
@@ -95,7 +97,9 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
 
 
 SELECTED = (
-    Gold(question_type="temporal", ground_truth="May", evidence_messages=("m1",), groups=("context-30",)),
+    Gold(
+        question_type="temporal", ground_truth="May", evidence_messages=("m1",), groups=("context-30",), rubric=("May",)
+    ),
     Gold(question_type="adversarial", ground_truth="", answerable=False),
 )
 
@@ -117,6 +121,9 @@ SELECTED = (
         ("p95.answer_ms=5", "search", "it needs the phase answer, and --until search stops before."),
         ("f1.locomo_official=0.5", "judge", "no selected benchmark has this metric."),
         ("recall@30=0.5", "judge", "it needs --top-k 30 or more, and --top-k is 10."),
+        ("nuggets.beam_paper.temporal=0.5", "judge", None),
+        ("nuggets.beam_paper.adversarial=0.5", "judge", "no selected question of type adversarial has a rubric."),
+        ("nuggets.beam_nuggets=0.5", "answer", "it needs the phase judge, and --until answer stops before."),
         ("session.mrr=0.5", "judge", "no selected question names its evidence by session."),
         ("mrr.adversarial=0.5", "judge", "no selected question of type adversarial names its evidence by message."),
     ],
@@ -228,6 +235,36 @@ def test_every_result_that_a_threshold_applies_to_must_meet_it() -> None:
         ("f1.locomo_official", "none", "locomo", True),
     ]
     assert gate.met is False
+
+
+def graded(number: int, score: float, provider: str = "bm25") -> QuestionRecord:
+    """A question with a rubric, whose only nugget has this score."""
+    one = case(number)
+    one = one.model_copy(update={"gold": one.gold.model_copy(update={"rubric": ("May",)})})
+    verdict = Verdict(label="correct" if score else "wrong", explanation="", nuggets=(Nugget(score=score),))
+    return asked(one, provider=provider).model_copy(update={"verdict": verdict})
+
+
+def test_nuggets_are_held_to_a_threshold() -> None:
+    results = results_of(graded(1, 1.0), graded(2, 0.5), graded(3, 0.0))
+    gate = gate_of("nuggets.beam_nuggets=0.5", "nuggets.beam_paper.temporal=0.5", results=results)
+    assert gate_lines(gate) == [
+        "gate met: nuggets.beam_nuggets 0.500 >= 0.5 on bm25/locomo",
+        "gate missed: nuggets.beam_paper.temporal 0.333 < 0.5 on bm25/locomo: short by 0.167",
+    ]
+
+
+def test_a_provider_without_grades_misses_a_threshold_of_nuggets() -> None:
+    both = run(providers=(provider("bm25"), provider("none")), benchmarks=(benchmark(), benchmark("other")))
+    elsewhere = case(2).model_copy(update={"benchmark": "other"})
+    records = [graded(1, 1.0), asked(case(1), provider="none"), asked(elsewhere), asked(elsewhere, provider="none")]
+    gate = gate_of("nuggets.beam_nuggets=0.5", results=build_report(both, records, []).results)
+    assert gate_lines(gate) == [
+        "gate met: nuggets.beam_nuggets 1.000 >= 0.5 on bm25/locomo",
+        "gate missed: nuggets.beam_nuggets has no value on none/locomo: no nugget was graded",
+    ]
+    none = gate_of("nuggets.beam_nuggets=0", results=results_of(*THREE_OF_FOUR))
+    assert "nothing that was selected has such a number" in gate_lines(none)[0]
 
 
 @pytest.mark.parametrize(("allowed", "met"), [(None, False), (0, False), (2, False), (3, True), (4, True)])
