@@ -35,6 +35,7 @@ from reports.metrics.official_accuracy import (
     PASSED,
     NuggetTally,
     nugget_score,
+    verdict_score,
 )
 from reports.metrics.official_retrieval import OFFICIAL_RETRIEVAL
 from reports.metrics.prompt_counts import PromptCounts
@@ -121,4 +122,5 @@ __all__ = [
     "student_quantile",
     "substring_exact_match",
     "summarise",
+    "verdict_score",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from reports.metrics.figures import NuggetScores, OfficialAccuracy, Score
 from reports.metrics.statistics import ExactMean
-from vocabulary import Gold, Nugget, Verdict
+from vocabulary import Gold, Nugget, Verdict, Vote
 
 EVENT_ORDERING = "event_ordering"
 """BEAM's question type whose answers list events."""
@@ -59,21 +59,30 @@ def nugget_score(name: str, nuggets: Sequence[Nugget], order: float | None, ques
     return sum(scores) / len(scores) if scores else 0.0
 
 
+def verdict_score(name: str, verdict: Verdict | None, question_type: str) -> float:
+    """The mean of `nugget_score` over the votes of a verdict that graded nuggets; 0 without any."""
+    votes = _grading(verdict)
+    return sum(nugget_score(name, vote.nuggets, vote.order, question_type) for vote in votes) / max(len(votes), 1)
+
+
+def _grading(verdict: Verdict | None) -> list[Vote | Verdict]:
+    return [vote for vote in ((verdict.votes or (verdict,)) if verdict else ()) if vote.nuggets]
+
+
 class NuggetTally:
     """Averages nuggets over questions that come one at a time, by each name in `NUGGET_SCORES`."""
 
     def __init__(self) -> None:
         self._graded = False
-        self._means = {name: _NuggetMean(name) for name in NUGGET_SCORES}
+        self._means = {name: _NuggetMean() for name in NUGGET_SCORES}
 
     def add(self, verdict: Verdict | None, gold: Gold) -> None:
-        """Count one question that has a rubric: the mean over the votes of its verdict; 0 without a verdict."""
+        """Count one question that has a rubric."""
         if not gold.rubric:
             return
-        votes = [vote for vote in ((verdict.votes or (verdict,)) if verdict else ()) if vote.nuggets]
-        self._graded |= bool(votes)
-        for mean in self._means.values():
-            mean.add([(vote.nuggets, vote.order) for vote in votes], gold.question_type)
+        self._graded |= bool(_grading(verdict))
+        for name, mean in self._means.items():
+            mean.add(verdict_score(name, verdict, gold.question_type), gold.question_type)
 
     def summary(self, types: Sequence[str]) -> dict[str, NuggetScores]:
         """The means so far, `types` in this order; empty if no judge graded nuggets."""
@@ -81,14 +90,11 @@ class NuggetTally:
 
 
 class _NuggetMean:
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
         self._overall, self._passed = ExactMean(), ExactMean()
         self._by_type: dict[str, ExactMean] = {}
 
-    def add(self, votes: Sequence[tuple[Sequence[Nugget], float | None]], question_type: str) -> None:
-        scores = [nugget_score(self._name, nuggets, order, question_type) for nuggets, order in votes]
-        score = sum(scores) / len(scores) if scores else 0.0
+    def add(self, score: float, question_type: str) -> None:
         self._overall.add(score)
         self._passed.add(score >= PASSED)
         self._by_type.setdefault(question_type, ExactMean()).add(score)

@@ -3,7 +3,7 @@
 from reports.report.attaching import attach_audit, judged_by, run_folder
 from reports.report.audits import Accepted, AcceptedShare, JudgeAudit, why
 from reports.report.conformance import Checked, CheckVerdict, conformance_of, headline, read_checked, verdict_lines
-from reports.report.corrected import CorrectedKey
+from reports.report.corrected import CorrectedKey, by_corrected_key
 from reports.report.files import (
     REPORT,
     Draft,
@@ -69,6 +69,7 @@ __all__ = [
     "Threshold",
     "attach_audit",
     "baseline_of",
+    "by_corrected_key",
     "check_against",
     "check_baseline",
     "check_limit",

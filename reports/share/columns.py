@@ -8,8 +8,19 @@ from functools import cached_property
 from typing import Literal
 
 from reports.differences import times_of
-from reports.metrics import EXACT_MATCHES, FAILED, AnswerMean, K, Level, RetrievalScores, ranking_of, score_ranking
-from reports.report import Prices, Report, Result, Spending, question_paid
+from reports.metrics import (
+    EXACT_MATCHES,
+    FAILED,
+    NUGGET_SCORES,
+    AnswerMean,
+    K,
+    Level,
+    RetrievalScores,
+    ranking_of,
+    score_ranking,
+    verdict_score,
+)
+from reports.report import Prices, Report, Result, Spending, by_corrected_key, question_paid
 from reports.store import BenchmarkRecord, Checkpoint, QuestionRecord, RunRecord, Step, read_run
 from vocabulary import Phase
 
@@ -24,7 +35,8 @@ _TIMED: tuple[Phase, ...] = ("search", "answer", "judge")
 class Row:
     """A question of a provider, and the run that asked it.
 
-    `tokens` is the estimated size of its haystack. Retrieval is measured at these `levels`.
+    `tokens` is the estimated size of its haystack. Retrieval is measured at these `levels`. `has_nuggets` says that
+    nuggets were graded in the run, so that a question without a verdict counts 0.
     """
 
     run: RunRecord
@@ -34,6 +46,12 @@ class Row:
     answer_score: float | None
     levels: Collection[Level]
     prices: Prices
+    has_nuggets: bool = False
+
+    @cached_property
+    def corrected(self) -> QuestionRecord | None:
+        """The question by the corrected key, where the run grades by that too."""
+        return by_corrected_key(self.record) if self.benchmark.corrected_key else None
 
     @cached_property
     def scores(self) -> dict[Level, RetrievalScores]:
@@ -113,6 +131,14 @@ def _mrr(level: Level) -> Callable[[Row], float | None]:
     return of
 
 
+def _nuggets(name: str) -> Callable[[Row], float | None]:
+    def of(row: Row) -> float | None:
+        gold = row.record.case.gold
+        return verdict_score(name, row.record.verdict, gold.question_type) if row.has_nuggets and gold.rubric else None
+
+    return of
+
+
 def _retrieval() -> Iterator[Column]:
     for level, prefix in _LEVELS:
         for metric, meaning in (
@@ -162,6 +188,22 @@ COLUMNS: tuple[Column, ...] = (
         "number",
         "the same, of a data set that has no F1 but 1 for an answer with the ground truth in it",
         lambda row: row.answer_score if row.matches_exactly else None,
+    ),
+    *(
+        Column(name, "number", f"mean grade of the rubric's nuggets, as `nuggets.{name}` sums them up", _nuggets(name))
+        for name in NUGGET_SCORES
+    ),
+    Column(
+        "corrected_outcome",
+        "text",
+        "`outcome` by the corrected key, with `--locomo-key both`",
+        lambda row: row.corrected.outcome if row.corrected else None,
+    ),
+    Column(
+        "corrected_correct",
+        "boolean",
+        "`correct` by the corrected key",
+        lambda row: row.corrected.outcome == "correct" if row.corrected and row.run.until == "judge" else None,
     ),
     *_retrieval(),
     Column(
@@ -235,11 +277,13 @@ TEXTS: tuple[Column, ...] = (
 def rows_of(checkpoint: Checkpoint, report: Report | None) -> Iterator[Row]:
     """The questions of a run in the order of their selection, read one at a time.
 
-    Its `report`, if there is one yet, says at which levels a provider's retrieval cannot be measured.
+    Its `report`, if there is one yet, says at which levels a provider's retrieval cannot be measured, and whether
+    nuggets were graded.
     """
     run = read_run(checkpoint)
     searched: Collection[Level] = () if run.until == "ingest" else ("message", "session")
     levels = {(one.provider.name, one.benchmark.name): _measured(one) for one in report.results} if report else {}
+    graded = {(one.provider.name, one.benchmark.name) for one in report.results if one.nuggets} if report else set()
     benchmarks = {benchmark.name: benchmark for benchmark in run.benchmarks}
     tokens = {(one.provider, one.benchmark, one.haystack): one.tokens for one in checkpoint.container_records()}
     answered, prices = run.until in ("answer", "judge"), Prices(run.started)
@@ -255,6 +299,7 @@ def rows_of(checkpoint: Checkpoint, report: Report | None) -> Iterator[Row]:
             answer_score=metric.add(hypothesis, case.gold) if metric else None,
             levels=levels.get((record.provider, case.benchmark), searched),
             prices=prices,
+            has_nuggets=(record.provider, case.benchmark) in graded,
         )
 
 

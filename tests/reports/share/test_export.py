@@ -17,10 +17,10 @@ from reports.report.build import build_report
 from reports.share import COLUMNS, TEXTS
 from reports.share.columns import Row
 from reports.share.export import csv_lines, json_lines
-from reports.store import Step
-from tests.reports.made_records import asked, case, failed, run
+from reports.store import QuestionRecord, Step
+from tests.reports.made_records import asked, benchmark, case, failed, run
 from tests.repository import ROOT
-from vocabulary import Answer, Usage
+from vocabulary import Answer, Nugget, Usage, Verdict
 
 
 def exported(folder: Path, file: Path, *options: str) -> Path:
@@ -101,6 +101,28 @@ def test_what_a_row_says() -> None:
     assert error["error_message"].startswith("bm25 answered 503")
     assert odd["answer"].startswith('a "half" ')
     assert odd["answer"].encode()
+
+
+def test_a_row_has_the_scores_of_a_rubric_and_the_outcome_by_the_corrected_key() -> None:
+    made = run(benchmarks=(benchmark(corrected_key="0" * 64),))
+    gold = case(1).gold.model_copy(update={"rubric": ("May", "2023")})
+    gold = gold.model_copy(update={"corrected": gold.model_copy(update={"ground_truth": "June"})})
+    verdict = Verdict(
+        label="wrong", explanation="", nuggets=(Nugget(score=0.5), Nugget(score=1.0)),
+        corrected=Verdict(label="correct", explanation=""),
+    )  # fmt: skip
+    with_rubric = asked(case(1).model_copy(update={"gold": gold})).model_copy(update={"verdict": verdict})
+    levels: tuple[Level, ...] = ("message",)
+    names = "beam_nuggets", "beam_paper", "correct", "corrected_outcome", "corrected_correct"
+
+    def said(record: QuestionRecord, *, graded: bool = True) -> list[object]:
+        row = Row(made, made.benchmarks[0], record, 240, 1.0, levels, Prices(made.started), graded)
+        return [{column.name: column.of(row) for column in COLUMNS}[name] for name in names]
+
+    assert said(with_rubric) == [0.75, 0.5, False, "correct", True]
+    assert said(with_rubric.model_copy(update={"verdict": None}))[:2] == [0.0, 0.0], "as the report counts an error"
+    assert said(with_rubric, graded=False)[:2] == [None, None]
+    assert said(asked(case(2))) == [None, None, True, "correct", True]
 
 
 def test_a_batch_has_no_time_of_the_service_as_in_the_report() -> None:
