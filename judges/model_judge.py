@@ -5,7 +5,6 @@ from __future__ import annotations
 from asyncio import gather
 from collections.abc import Sequence
 from copy import copy
-from pathlib import Path
 from typing import Any, TypeVar  # Any: a completion of either reply
 
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ from judges.base import Judge
 from judges.event_order import event_order
 from judges.nuggets import NuggetGrade, NuggetProtocol, OrderReply, lines_of
 from judges.protocols import Grade, find_protocol
-from llms.clients import BatchedChat, ChatMessage, ChatModel, Completion, ModelOptions, open_chat, resolve
+from llms.clients import BatchedChat, BatchRecord, ChatMessage, ChatModel, Completion, ModelOptions, open_chat, resolve
 from vocabulary import Answer, ConfigurationError, Gold, JudgeError, ModelError, Question, ReplyError, Usage, Verdict
 
 FAMILY_MODELS = {"openai": "gpt-5.4-mini", "anthropic": "claude-haiku-5-5", "google": "gemini-3.5-flash"}
@@ -77,10 +76,10 @@ class ModelJudge(Judge):
         vars(sibling).update(_protocol=found, protocol=found.id)
         return sibling
 
-    def in_batches(self, record: Path) -> ModelJudge:
+    def in_batches(self, record: BatchRecord) -> ModelJudge:
         """The same over its vendor's batch endpoint; raises `ConfigurationError` if there is none.
 
-        `record` is the file that batches are written down in.
+        `record` is what batches are written down in.
         """
         sibling = copy(self)
         vars(sibling).update(_client=_Client(BatchedChat(self._client.chat, record)), unhurried=True)

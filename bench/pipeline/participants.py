@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, JsonValue
@@ -18,7 +17,7 @@ from bench.published import RecordedAnswerer, RecordedAnswers, RecordedProvider
 from judges import FAMILY_MODELS, Judge, ModelJudge, open_judge, protocol_names
 from llms import Answerer, open_answerer
 from llms.answering import AnswerOptions, ModelAnswerer
-from llms.clients import ROLES, ChatModel, ModelOptions, Role, is_model_name, read_options, remark
+from llms.clients import ROLES, BatchRecord, ChatModel, ModelOptions, Role, is_model_name, read_options, remark
 from llms.offline import ExtractiveAnswerer
 from providers import Provider, ProviderSettings, find_provider
 from registry import declared_names, find_class, known_classes
@@ -66,11 +65,11 @@ class Participants:
 
     @classmethod
     def of(
-        cls, config: BenchmarkConfig, folder: Path | None = None, recorded: RecordedAnswers | None = None
+        cls, config: BenchmarkConfig, batches: BatchRecord | None = None, recorded: RecordedAnswers | None = None
     ) -> Participants:
         """Those whom `config` names, the providers with their settings; raises `ConfigurationError`.
 
-        `folder` is the run's own, where batches are recorded; nothing is opened in it before the first call.
+        `batches` is where the run records them; it is not opened before the first call.
         """
         providers = {name: RecordedProvider if recorded else find_provider(name) for name in config.provider}
         options = {role: read_options(config.model_option, role, strict=config.strict) for role in ROLES}
@@ -78,7 +77,8 @@ class Participants:
         judges = tuple(open_judge(name, options["judge"]) for name in dict.fromkeys(config.judge))
         _check_options(config, answerer, judges)
         if config.judge_batch:
-            judges = tuple(_in_batches(judge, batches_of(folder or config.runs_dir)) for judge in judges)
+            assert batches is not None, "a run has a record of them"
+            judges = tuple(_in_batches(judge, batches) for judge in judges)
         if config.judge_protocol is not None:
             judges = tuple(judge.for_protocol(config.judge_protocol) for judge in judges)
         return cls(
@@ -209,12 +209,7 @@ def _check_options(config: BenchmarkConfig, answerer: Answerer, judges: Sequence
             )
 
 
-def batches_of(folder: Path) -> Path:
-    """Where a run writes down which batches it has sent."""
-    return folder / "judge_batches.sqlite"
-
-
-def _in_batches(judge: Judge, record: Path) -> Judge:
+def _in_batches(judge: Judge, record: BatchRecord) -> Judge:
     if not isinstance(judge, ModelJudge):
         raise ConfigurationError(
             f"--judge-batch: judge {judge.name!r} is no language model with a batch endpoint. Leave it out, or name "

@@ -12,10 +12,12 @@ from bench.cache import StepCache
 from bench.config import BenchmarkConfig
 from bench.pipeline.participants import Participants, judge_record
 from bench.pipeline.selection import OpenBenchmark
+from llms.clients import BatchFile, BatchRecord
 from net import Ledger, RunLimits
 from providers import Limits
 from reports.report import uses_models
 from reports.store import Checkpoint, SelectedQuestion, StoredStep, recorded
+from reports.store.sharing import BatchRows
 from vocabulary import Answer, Phase, SearchResult, Verdict
 
 SEARCH_SECONDS = 180.0
@@ -139,6 +141,13 @@ class Job:
 def calls_folder(run: Path) -> Path:
     """Where the processes of the run in that folder note their calls in flight."""
     return run / "calls"
+
+
+def batches_of(config: BenchmarkConfig, run: Path) -> BatchRecord:
+    """Where the run in that folder writes down which batches it has sent: in PostgreSQL if its checkpoint is there."""
+    if config.checkpoint_url and config.checkpoint_url.startswith("postgresql"):
+        return BatchRows(config.checkpoint_url, run.name, config.patience)
+    return BatchFile(run / "judge_batches.sqlite")
 
 
 def calls_models(participants: Participants, until: Phase) -> bool:

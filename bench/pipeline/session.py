@@ -14,14 +14,13 @@ from bench.cache import StepCache, trim_cache
 from bench.config import BenchmarkConfig
 from bench.pipeline.gating import Gating, with_lasting_baseline
 from bench.pipeline.imported import only_judging
-from bench.pipeline.participants import Participants, batches_of, known_types, parts_of
+from bench.pipeline.participants import Participants, known_types, parts_of
 from bench.pipeline.places import SharedRunner
 from bench.pipeline.preflight import check_machine, check_services
-from bench.pipeline.run_part import ONLY_PROCESS, RunPart, calls_folder
+from bench.pipeline.run_part import ONLY_PROCESS, RunPart, batches_of, calls_folder
 from bench.pipeline.runner import Runner
 from bench.pipeline.selection import OpenBenchmark, Shard, check_types, choose_run_id, describe_selection, shard_of
 from bench.published import RecordedAnswers
-from llms.clients import forget_batches
 from net import settle_calls
 from reports.html import write_html
 from reports.metrics import prepare_answer_metrics
@@ -86,7 +85,8 @@ class RunSession:
         if self.config.answers:
             self.recorded = RecordedAnswers(self.config.runs_dir, self.config.answers)
             self.config = only_judging(self.config, self.recorded, self.run_id)
-        self.participants = Participants.of(self.config, self.folder, self.recorded)
+        self.batches = batches_of(self.config, self.folder)
+        self.participants = Participants.of(self.config, self.batches, self.recorded)
         self.config = with_lasting_baseline(self.config)
         self.gating = Gating(self.config, self.run_id)
         check_types(self.config, known_types(self.config.benchmark_options, self.config.question_type))
@@ -187,7 +187,7 @@ class RunSession:
             begin(checkpoint, self._record(), parts_of(self.config, self.participants, VERSION), self.config.retry_from)
             self.settle(checkpoint)
             if self.config.retry_from:
-                forget_batches(batches_of(self.folder))  # else it would be given the same verdicts again
+                self.batches.forget_all()  # else it would be given the same verdicts again
             checkpoint.lock(self.folder, self.release)
             if self.config.checkpoint_url:
                 write_place(self.folder, self.run_id, self.config.checkpoint_url)

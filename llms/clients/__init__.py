@@ -1,6 +1,7 @@
 """Language models as services: names, the clients on the vendors' SDKs, batches, structured replies."""
 
-from llms.clients.batches import BatchedChat, forget_batches
+from llms.clients.batch_record import BatchFile, BatchRecord
+from llms.clients.batches import BatchedChat
 from llms.clients.chat import ChatMessage, ChatModel, Completion
 from llms.clients.names import FORMS, HINT, is_model_name, remark, resolve
 from llms.clients.opening import open_chat
@@ -11,6 +12,8 @@ __all__ = [
     "FORMS",
     "HINT",
     "ROLES",
+    "BatchFile",
+    "BatchRecord",
     "BatchedChat",
     "ChatMessage",
     "ChatModel",
@@ -18,7 +21,6 @@ __all__ = [
     "ModelOptions",
     "RequestForm",
     "Role",
-    "forget_batches",
     "is_model_name",
     "open_chat",
     "read_options",

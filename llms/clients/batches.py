@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from hashlib import blake2b
-from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from llms.clients.anthropic_chat import AnthropicChat
 from llms.clients.batch_endpoints import AnthropicBatches, BatchEndpoint, BatchItem, OpenAIBatches
-from llms.clients.batch_record import Batch, BatchRecord
+from llms.clients.batch_record import BatchRecord
 from llms.clients.chat import ChatMessage, ChatModel, Completion, Reply
 from llms.clients.openai_chat import OpenAIChat
 from vocabulary import ConfigurationError, ModelError, ReplyError, Usage
@@ -32,15 +32,22 @@ LONGEST_SECONDS = 26 * 3600.0
 """After so long a batch is given up: the vendors end one after 24 hours."""
 
 
+class Batch(NamedTuple):
+    """A batch that was sent; `submitted` is a Unix time in seconds."""
+
+    id: str
+    submitted: float
+
+
 class BatchedChat(ChatModel):
-    """`chat`, asked in batches that are written down in the SQLite file `record`.
+    """`chat`, asked in batches that are written down in `record`.
 
     A request that is in a batch there awaits that batch, also if another process sent it. Requests with the same body
     are sent once, but for those `for_repeat`. `Usage.batched` marks what was answered this way. Raises
     `ConfigurationError` for a model that has no batch endpoint.
     """
 
-    def __init__(self, chat: ChatModel, record: Path, *, quiet_seconds: float | None = None) -> None:
+    def __init__(self, chat: ChatModel, record: BatchRecord, *, quiet_seconds: float | None = None) -> None:
         if isinstance(chat, OpenAIChat) and chat.address.priced_by != "google":
             endpoint: BatchEndpoint = OpenAIBatches(chat)
         elif isinstance(chat, AnthropicChat):
@@ -50,7 +57,7 @@ class BatchedChat(ChatModel):
         self.name = chat.name
         self._chat: OpenAIChat | AnthropicChat = chat
         self._repeat = 0
-        self._collector = _Collector(endpoint, BatchRecord(record), chat.name, quiet_seconds or _quiet_seconds())
+        self._collector = _Collector(endpoint, record, chat.name, quiet_seconds or _quiet_seconds())
 
     @property
     def inner(self) -> ChatModel:
@@ -83,10 +90,10 @@ class BatchedChat(ChatModel):
                 raise ModelError(f"{self.name}: in batch {batch.id}: {item.problem}", transient=item.transient)
             done = self._chat.read(item.reply, reply, service_ms, messages)
         except ReplyError as error:
-            self._collector.record.forget(name, batch)
+            await self._collector.forget(batch, name)
             raise ReplyError(str(error), usage=_marked(error.usage or Usage())) from None
         except ModelError:
-            self._collector.record.forget(name, batch)
+            await self._collector.forget(batch, name)
             raise
         return Completion(done.text, done.parsed, _marked(done.usage), done.model, service_ms)
 
@@ -98,14 +105,6 @@ class BatchedChat(ChatModel):
         """Close the client and the record. A batch that was sent goes on; its results are there the next time."""
         self._collector.record.close()
         await self._chat.close()
-
-
-def forget_batches(record: Path) -> None:
-    """Let what is asked from now on be sent anew, even if it is in a batch that `record` knows."""
-    if record.exists():
-        file = BatchRecord(record)
-        file.forget_all()
-        file.close()
 
 
 class _Gathering:
@@ -134,19 +133,27 @@ class _Collector:
         self._open: _Gathering | None = None
         self._sending: asyncio.Task[Batch] | None = None
         self._coming: dict[str, asyncio.Task[Batch]] = {}
+        self._sent: dict[str, Batch] = {}
         self._watched: dict[str, asyncio.Task[dict[str, BatchItem]]] = {}
 
     async def item(self, name: str, body: JsonValue) -> tuple[Batch, BatchItem]:
         """What came of a request, and the batch that it was in."""
         try:
             # many wait for each of these tasks: one of them that is cancelled must not take it from the others
-            batch = self.record.batch_of(name)
+            known = await self.record.batch_of(name)
+            batch = Batch(*known) if known else self._sent.get(name)  # it may have been sent meanwhile
             if batch is None:
                 batch = await asyncio.shield(self._gathered(name, body))
             items = await asyncio.shield(self._watch(batch))
         except ModelError as error:  # one error for all who wait, who would each add to its traceback
             raise ModelError(str(error), transient=error.transient, retry_after=error.retry_after) from None
         return batch, items.get(name) or BatchItem(None, "the endpoint gave nothing for this request")
+
+    async def forget(self, batch: Batch, name: str | None = None) -> None:
+        """Send a request of `batch` anew the next time, or all of them."""
+        for one in [name] if name else [name for name, sent in self._sent.items() if sent == batch]:
+            self._sent.pop(one, None)
+        await self.record.forget(batch.id, name)
 
     def _gathered(self, name: str, body: JsonValue) -> asyncio.Task[Batch]:
         if name in self._coming:
@@ -170,7 +177,8 @@ class _Collector:
             if self._open is gathering:
                 self._open = None
             batch = Batch(await self._endpoint.submit(gathering.requests), time.time())
-            self.record.write(batch, gathering.requests)
+            await self.record.write(batch.id, batch.submitted, gathering.requests)
+            self._sent.update(dict.fromkeys(gathering.requests, batch))
             return batch
         finally:
             if self._open is gathering:
@@ -199,18 +207,18 @@ class _Collector:
                 asked_to_wait = error.retry_after or 0.0
             else:
                 if state.problem:
-                    self.record.forget_batch(batch)
+                    await self.forget(batch)
                     raise ModelError(f"{self._model}: batch {batch.id} was refused: {state.problem}")
             if time.time() > batch.submitted + LONGEST_SECONDS:
-                self.record.forget_batch(batch)
+                await self.forget(batch)
                 raise ModelError(f"{self._model}: batch {batch.id} has not ended in {LONGEST_SECONDS / 3600:g} hours.")
             await asyncio.sleep(max(min(pause, LONGEST_PAUSE_SECONDS), min(asked_to_wait, LONGEST_SECONDS)))
             pause *= 1.5
 
     def _lost(self, batch: Batch, error: ModelError) -> ModelError:
         return ModelError(
-            f"{error} (batch {batch.id}; pytest --lf looks at it again. To pay for its requests anew, delete "
-            f"{self.record.path}.)"
+            f"{error} (batch {batch.id}; pytest --lf looks at it again. To pay for its requests anew, "
+            f"{self.record.remedy}.)"
         )
 
 

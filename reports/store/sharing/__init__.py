@@ -4,8 +4,9 @@ A place is a process that takes questions of a run through the pipeline: a whole
 Only a run in PostgreSQL has places, in tables that no other database gets.
 """
 
+from reports.store.sharing.batch_rows import BatchRows
 from reports.store.sharing.claims import Claims, Wanted
 from reports.store.sharing.place_limits import PlaceLimits
 from reports.store.sharing.presence import Presence, at_work, folder_id
 
-__all__ = ["Claims", "PlaceLimits", "Presence", "Wanted", "at_work", "folder_id"]
+__all__ = ["BatchRows", "Claims", "PlaceLimits", "Presence", "Wanted", "at_work", "folder_id"]

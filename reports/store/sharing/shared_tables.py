@@ -1,4 +1,4 @@
-"""The tables of the places of a run; they hold what counts while places are at work, and no result."""
+"""The tables of a run that places share; they hold no result, and what counts while places are at work."""
 
 from __future__ import annotations
 
@@ -54,10 +54,19 @@ parts = sa.Table(
     sa.Column("wanted", sa.Integer, nullable=False),
 )
 
+batches = sa.Table(
+    "judge_batches",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("request", sa.Text, primary_key=True),
+    sa.Column("batch", sa.Text, nullable=False),
+    sa.Column("submitted", sa.Float, nullable=False),
+)
+
 
 def make_tables(connection: sa.Connection) -> None:
     """Make the tables where they are not there yet."""
-    if not exist(connection, parts):
+    if not exist(connection, batches):
         # "create if it is not there" races with itself on PostgreSQL; the lock is gone with the transaction
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
         metadata.create_all(connection)

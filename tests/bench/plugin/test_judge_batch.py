@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from reports.report import read_lines
 from tests.bench.plugin.suite import Suite, kill_group, wait
 from tests.llms.clients.batch_server import BatchServer
 from tests.llms.clients.model_server import Asked, serving_as
+from tests.reports.store.postgres_server import PostgresServer
 
 QUESTIONS = 60
 CHOSEN = ("-k", "synthetic", "--synthetic-sessions=20", f"--synthetic-questions={QUESTIONS}")
@@ -70,6 +72,34 @@ def test_a_run_that_was_stopped_awaits_the_batch_that_it_had_sent(
     ended = suite.run("--lf", **QUICK)
     assert result_of(suite)["questions"]["judged"] == QUESTIONS, ended.output
     assert sizes(server) == [QUESTIONS - without_a_call(suite)]
+
+
+def test_a_place_awaits_the_batch_that_another_one_had_sent(suite: Suite, server: BatchServer) -> None:
+    server.held.set()
+    database = PostgresServer()
+    try:
+        options = (
+            *CHOSEN,
+            "--judge",
+            server.name("openai"),
+            "--judge-batch",
+            f"--checkpoint-url={database.database()}",
+        )
+        places = [f"--runs-dir={suite.folder / place}" for place in ("first", "second")]
+        killed = suite.start("bench", *options, places[0], **QUICK)
+        wait(lambda: any(server.looks.values()) or killed.poll() is not None)
+        kill_group(killed, signal.SIGKILL)
+        killed.communicate()
+        assert len(server.batches) == 1
+        server.held.clear()
+        ended = suite.run("bench", *options, places[1], **QUICK)
+    finally:
+        database.close()
+    report = json.loads((suite.folder / "second" / "one" / "report.json").read_text())
+    assert report["results"][0]["questions"]["judged"] == QUESTIONS, ended.output
+    assert report["results"][0]["usage"]["judge"]["calls"] == sum(sizes(server))
+    assert len(server.batches) == 1, "nothing is sent and paid for again"
+    assert not list(suite.folder.glob("*/one/judge_batches.sqlite"))
 
 
 def test_each_vote_is_a_request_and_asking_again_asks_anew(suite: Suite, server: BatchServer) -> None:

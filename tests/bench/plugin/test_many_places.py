@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.bench.plugin.suite import SMALL, Suite, comparable, wait
 from tests.processes import Process
 from tests.reports.store.postgres_server import PostgresServer
 from tests.subjects.many_haystacks import HAYSTACKS
+from tests.subjects.paid import ANSWER_USD, VERDICT_USD
 from tests.subjects.service import PER_SECOND, SLOTS
 
 QUESTIONS = SESSIONS = HAYSTACKS * 20
@@ -25,11 +27,11 @@ OTHERS = ("--answering-model=tests.subjects.watched:First", "--judge=tests.subje
 RUN = ("tests/subjects/many_haystacks.py", "-o", "python_files=many_haystacks.py", *SMALL)
 
 
-def begin(suite: Suite, place: str, url: str, subject: str, *options: str) -> Process:
+def begin(suite: Suite, place: str, url: str, subject: str, *options: str, others: Sequence[str] = OTHERS) -> Process:
     folder, provider = f"--runs-dir={suite.folder / place}", f"--provider=tests.subjects.service:{subject}"
     shared = ("--run-id=one", f"--checkpoint-url={url}", f"--in-flight={IN_FLIGHT}", "--patience=60")
     cache = ("-o", f"cache_dir={suite.folder / place / 'cache'}")
-    return suite.start(*RUN, *OTHERS, provider, folder, *cache, *shared, *options)
+    return suite.start(*RUN, *others, provider, folder, *cache, *shared, *options)
 
 
 def wait_for_places(url: str, count: int, running: list[Process]) -> None:
@@ -155,6 +157,30 @@ def test_shards_are_one_run_that_each_begins_elsewhere_and_none_is_waited_for(su
     del suite.environment["SLOW"]
     suite.end(begin(suite, "undivided", f"sqlite:///{suite.folder / 'undivided.sqlite'}", "Service", *size, *gate))
     assert report_of(suite.folder / "undivided") == first
+
+
+def test_two_places_stop_when_the_money_of_the_run_is_used(suite: Suite) -> None:
+    each = ANSWER_USD + VERDICT_USD
+    limit = f"--max-usd={40 * each}"
+    suite.environment["SLOW"] = "0.2"
+    dear = ("--answering-model=tests.subjects.paid:Dear", "--judge=tests.subjects.paid:DearJudge")
+    server = PostgresServer()
+    try:
+        url = server.database()
+        hold = suite.folder / "hold"
+        hold.touch()
+        running = [begin(suite, place, url, "Service", limit, others=dear) for place in ("first", "second")]
+        wait_for_places(url, 2, running)
+        hold.unlink()
+        ended = [suite.end(process) for process in running]
+    finally:
+        server.close()
+    assert len(suite.calls("by")) == 2, "both have searched"
+    spent = suite.calls("answer").total() * ANSWER_USD + suite.calls("judge").total() * VERDICT_USD
+    assert 40 * each <= spent < 80 * each, "each for itself would have spent that"
+    for place in ended:
+        assert place.status == pytest.ExitCode.INTERRUPTED, place.output
+        assert "the money is used (--max-usd)" in place.output
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llms.clients import BatchedChat, ChatMessage, Completion, forget_batches, open_chat
+from llms.clients import BatchedChat, BatchFile, ChatMessage, Completion, open_chat
 from llms.clients.batch_endpoints import OpenAIBatches
 from llms.clients.sdk_chat import SdkChat
 from tests.llms.clients.asking import KEY, Place
@@ -39,7 +39,7 @@ def ask(
     """All of `texts` at once, as a process would that begins and ends with them."""
 
     async def run() -> list[Completion[Place] | BaseException]:
-        chat = BatchedChat(open_chat(server.name(form)), record, quiet_seconds=QUIET)
+        chat = BatchedChat(open_chat(server.name(form)), BatchFile(record), quiet_seconds=QUIET)
         try:
             asked = (chat.for_repeat(repeat).complete(message(text), max_tokens=64, reply=Place) for text in texts)
             return await asyncio.gather(*asked, return_exceptions=True)
@@ -91,7 +91,7 @@ def test_what_was_sent_is_not_sent_again_by_the_next_process(server: BatchServer
     server.held.set()
 
     async def killed() -> None:
-        chat = BatchedChat(open_chat(server.name(form)), record, quiet_seconds=QUIET)
+        chat = BatchedChat(open_chat(server.name(form)), BatchFile(record), quiet_seconds=QUIET)
         waiting = [asyncio.ensure_future(chat.complete(message(text), max_tokens=64, reply=Place)) for text in texts]
         async with asyncio.timeout(20):
             while not any(server.looks.values()):  # noqa: ASYNC110  set from another thread
@@ -107,7 +107,7 @@ def test_what_was_sent_is_not_sent_again_by_the_next_process(server: BatchServer
     assert [len(lines) for lines in server.batches.values()] == [3, 1]
     assert whys(ask(server, form, record, texts)) == texts  # as often as they are asked for
     assert len(server.batches) == 2
-    forget_batches(record)
+    BatchFile(record).forget_all()
     assert whys(ask(server, form, record, texts)) == texts
     assert len(server.batches) == 3
 
@@ -191,7 +191,7 @@ def test_a_server_without_batches_says_so_and_no_key(server: BatchServer, form: 
     name = server.name(form).replace("/v1", "") + "/nowhere"
 
     async def run() -> None:
-        chat = BatchedChat(open_chat(name), tmp_path / "record", quiet_seconds=QUIET)
+        chat = BatchedChat(open_chat(name), BatchFile(tmp_path / "record"), quiet_seconds=QUIET)
         try:
             await chat.complete(message("one"), max_tokens=64, reply=Place)
         finally:
@@ -206,8 +206,8 @@ def test_models_and_settings_that_cannot_be(
     server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"gemini-3.5-flash cannot be asked in batches"):
-        BatchedChat(open_chat("gemini-3.5-flash"), tmp_path / "record")
+        BatchedChat(open_chat("gemini-3.5-flash"), BatchFile(tmp_path / "record"))
     for wrong in ("soon", "0", "-1", "nan"):
         monkeypatch.setenv("MEMORYBENCH_BATCH_QUIET_SECONDS", wrong)
         with pytest.raises(ConfigurationError, match=f"SECONDS='{wrong}'"):
-            BatchedChat(open_chat(server.name("openai")), tmp_path / "record")
+            BatchedChat(open_chat(server.name("openai")), BatchFile(tmp_path / "record"))
