@@ -21,7 +21,6 @@ from reports.store import (
     BenchmarkRecord,
     Checkpoint,
     JudgeRecord,
-    Lead,
     Parts,
     ProviderRecord,
     RunRecord,
@@ -73,7 +72,7 @@ def import_answers(request: ImportRequest, options: BenchmarkOptions, say: Calla
     """Import the files into a run of their own and return its id.
 
     Raises `ConfigurationError`, `DataError` or `DataMissingError`, with nothing written, for a file that cannot be read
-    or is about a benchmark that is not here. What ends an import, a full disk for one, leaves nothing of it.
+    or is about a benchmark that is not here. What ends an import, a full disk for one, leaves nothing under its name.
     """
     run_id = check_run_id(request.run_id or new_run_id())
     sources = _matched(request, options)
@@ -81,10 +80,7 @@ def import_answers(request: ImportRequest, options: BenchmarkOptions, say: Calla
         for source in sources:
             for line in _summary(source):
                 say(line)
-        with (
-            closing(Lead(folder, run_id, None)),
-            closing(Checkpoint(sqlite_url(folder / "checkpoint.sqlite"), run_id)) as to,
-        ):
+        with closing(Checkpoint(sqlite_url(folder / "checkpoint.sqlite"), run_id)) as to:
             _write(to, sources)
             report = write_run(
                 folder,

@@ -52,7 +52,8 @@ def merge_shards(
         if thresholds:
             check_thresholds(thresholds, _scope(shards))
         folder = stack.enter_context(new_run_folder(runs_dir, run_id))
-        return _make(shards, folder, _record(shards, names, run_id), thresholds, max_errors), folder
+        report = _make(shards, folder, _record(shards, names, run_id), thresholds, max_errors)
+    return report, runs_dir / run_id
 
 
 def _make(

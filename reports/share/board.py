@@ -130,7 +130,7 @@ def _reports_in(path: Path) -> Iterable[Path]:
     if not path.is_dir():
         raise ConfigurationError(f"there is no {path}: name folders of runs, runs, or report.json files.")
     own = path / "report.json"
-    return [own] if own.is_file() else sorted(path.glob("*/report.json"))
+    return [own] if own.is_file() else sorted(path.glob("[!.]*/report.json"))
 
 
 def _read(file: Path) -> Report | LeftOut:

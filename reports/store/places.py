@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
-from reports.store.run_lock import is_led, is_locked
+from reports.store.run_lock import LEAD_FILE, Lead, is_led, is_locked
 from reports.store.runs import check_run_id, read_run
 from reports.store.sharing import at_work
 from vocabulary import CheckpointError, ConfigurationError
@@ -75,22 +75,28 @@ def is_worked_on(checkpoint: Checkpoint, folder: Path) -> bool:
 
 @contextmanager
 def new_run_folder(runs_dir: Path, run_id: str) -> Iterator[Path]:
-    """The folder of a run that is made at once; it is removed again unless the block ends well.
+    """A draft of the folder of a run that is made at once; it gets its place where the block ends well.
 
-    Raises `ConfigurationError` if it is there already or cannot be made.
+    Otherwise it is removed; what a process that was killed has left is removed by the next. Raises
+    `ConfigurationError` if the folder is there already, cannot be made, or another process is making it.
     """
-    folder = runs_dir / check_run_id(run_id)
+    folder, draft = runs_dir / check_run_id(run_id), runs_dir / f".{run_id}.draft"
+    if folder.exists():
+        raise ConfigurationError(f"--run-id {run_id}: there is a {folder} already. Choose another name.")
     try:
-        folder.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        raise ConfigurationError(f"--run-id {run_id}: there is a {folder} already. Choose another name.") from None
+        draft.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be made: {error.strerror}. Name another --runs-dir.") from error
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with closing(Lead(draft, run_id, None)):
+        try:
+            for left in draft.iterdir():
+                if left.name != LEAD_FILE:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield draft
+            draft.rename(folder)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -148,7 +154,7 @@ def list_runs(runs_dir: Path) -> list[str]:
     """The ids of the runs in a folder, oldest first."""
     begun: dict[str, float] = {}
     for name in (_PLACE, _CHECKPOINT):
-        for path in runs_dir.glob(f"*/{name}"):
+        for path in runs_dir.glob(f"[!.]*/{name}"):
             with suppress(FileNotFoundError):  # removed in this moment
                 begun[path.parent.name] = path.stat().st_ctime
     return sorted(begun, key=begun.__getitem__)

@@ -15,7 +15,7 @@ from reports.store import tables
 from vocabulary import CheckpointError, ConfigurationError
 
 _NAME = "run.lock"
-_LEAD = "lead.lock"
+LEAD_FILE = "lead.lock"
 
 
 def lock_run(folder: Path) -> int:
@@ -63,14 +63,14 @@ class Lead:
     def __init__(self, folder: Path, run_id: str, url: str | None, *, exclusive: bool = False) -> None:
         self._engine: Engine | None = None
         try:
-            self._file = os.open(folder / _LEAD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(folder / LEAD_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._file, 200, 0).decode(errors="replace")
             os.close(self._file)
             raise _busy(run_id, holder) from None
         except OSError as error:
-            raise CheckpointError(f"{folder / _LEAD} cannot be locked: {error.strerror}.") from error
+            raise CheckpointError(f"{folder / LEAD_FILE} cannot be locked: {error.strerror}.") from error
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,15 @@ import pytest
 
 from bench.base import BenchmarkOptions
 from bench.benchmarks.synthetic import Synthetic
+from bench.cli import importing
 from bench.config import build_benchmark_config
 from bench.run import run_benchmark
 from reports.__main__ import main as reports
 from reports.report import Report, Result, read_report
+from reports.store import list_runs
 from tests.bench.plugin.suite import Suite
 from tests.bench.published.published_files import import_files
+from tests.processes import forked
 from vocabulary import CheckpointError, ConfigurationError
 
 RIGHT, WRONG = 12, 8
@@ -56,6 +61,26 @@ def test_a_full_disk_leaves_nothing_and_the_same_command_goes_on(
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "published").exists()
     assert import_files(tmp_path, tmp_path / "acme.jsonl") == 0
+
+
+def import_and_die(folder: Path) -> None:
+    def die(*_arguments: object, **_options: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pytest.MonkeyPatch().setattr(importing, "write_run", die)  # all that follows the answers
+    import_files(folder, folder / "acme.jsonl")
+
+
+def test_an_import_that_was_killed_is_no_run_and_the_same_command_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "acme.jsonl").write_text("\n".join(map(json.dumps, neutral_lines())))
+    killed = forked(import_and_die, tmp_path)
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
+    assert [*tmp_path.rglob("checkpoint.sqlite")] != [], "it had begun"
+    assert list_runs(tmp_path) == []
+    assert import_files(tmp_path, tmp_path / "acme.jsonl") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"acme.jsonl", "published"}
+    assert read_report(tmp_path / "published").results[0].questions.selected == RIGHT + WRONG
 
 
 def judged(folder: Path, run_id: str, **options: object) -> Report:
