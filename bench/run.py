@@ -98,7 +98,7 @@ def run_benchmark(
     session.gating.check([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
     ids = {one.benchmark.name: [case.id for case in one.cases] for one in opened}
     session.gating.check_baseline(opened, ids, session.participants)
-    session.preflight()
+    session.preflight(opened)
     checkpoint = session.open()
     session.compare_code(checkpoint)
     runner = session.work(checkpoint, {one.benchmark.name: one for one in opened})

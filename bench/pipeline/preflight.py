@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import Any
 from bench.pipeline.background import BackgroundLoop
 from bench.pipeline.participants import LanguageModel, Participants
 from bench.pipeline.provider_client import ProviderClient
+from bench.pipeline.selection import OpenBenchmark
 from net import CallLimits, CallRecord, Services
 from providers import Provider
 from vocabulary import ConfigurationError, InfrastructureError, ModelError, Phase, ProviderError
@@ -55,15 +56,23 @@ def check_machine(in_flight: int, workers: int) -> None:
 
 
 def check_services(
-    participants: Participants, until: Phase, *, within: float = CHECK_SECONDS, models_within: float = MODEL_SECONDS
+    participants: Participants,
+    until: Phase,
+    opened: Collection[OpenBenchmark] = (),
+    *,
+    within: float = CHECK_SECONDS,
+    models_within: float = MODEL_SECONDS,
 ) -> None:
     """Check each provider that has a `check`, and negotiate with each language model, all at the same time.
 
-    `until` is the last phase of the run, `within` and `models_within` are in seconds. Raises `ConfigurationError` with
-    a line that names what cannot be used, and why.
+    `until` is the last phase of the run, which is about the benchmarks `opened` if that is known; `within` and
+    `models_within` are in seconds. Raises `ConfigurationError` with a line that names what cannot be used, and why.
     """
     names = [name for name, found in participants.providers.items() if found.check is not Provider.check]
-    models = [model for model in participants.models(until) if not model.chat.negotiated]
+    own = participants.protocol is None and [one.benchmark.own_judge for one in opened]
+    judged = not own or None in own  # else each benchmark brings its judge, and none of the run's is asked
+    needed = [model for model in participants.models(until) if judged or model.role != "judge"]
+    models = [model for model in needed if not model.chat.negotiated]
     if not (names or models):
         return
 

@@ -145,11 +145,11 @@ class RunSession:
         """Whether a question is in the part that this place asks or, where places share the run, begins with."""
         return self.shard is None or question.key in self.shard.ordinals
 
-    def preflight(self) -> None:
+    def preflight(self, opened: Sequence[OpenBenchmark] = ()) -> None:
         """Check the machine and the services that the run is going to call; raises `ConfigurationError`."""
         check_machine(self.config.in_flight, self.workers)
         if self.config.retry_from or not self._is_complete:
-            check_services(self.participants, self.config.until)
+            check_services(self.participants, self.config.until, opened)
 
     @property
     def _is_complete(self) -> bool:

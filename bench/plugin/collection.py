@@ -140,7 +140,8 @@ class Collecting:
             if state.collects_only or not (state.selected or (requested and state.continues)):
                 return
             if state.selected and not state.is_worker:
-                state.session.preflight()
+                asked = dict.fromkeys(question.case.benchmark for question in state.selected)
+                state.session.preflight([state.benchmarks[name] for name in asked])
             self._begin_run(items, about)
         except MemoryBenchError as error:
             state.refuse(items, str(error))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from bench.benchmarks.synthetic import Synthetic
 from bench.config import BenchmarkConfig
+from bench.pipeline import OpenBenchmark
 from bench.pipeline.participants import Participants
 from bench.pipeline.preflight import check_services
 from bench.run import run_benchmark
@@ -96,6 +99,30 @@ def test_a_program_is_told_too(config: BenchmarkConfig, monkeypatch: pytest.Monk
     assert not config.runs_dir.exists()
     monkeypatch.setenv("KEY", "known")
     assert run_benchmark(config, "synthetic").report.run.finished
+
+
+class Graded(Synthetic):
+    """Brings its own judge."""
+
+    name: ClassVar[str] = "graded"
+    own_judge: ClassVar[str | None] = "substring_exact_match"
+
+
+GRADED = f"{Graded.__module__}:Graded"
+NOBODY = "openai/nobody@http://127.0.0.1:9/v1"
+
+
+def test_a_judge_that_no_benchmark_of_the_run_has_need_of_is_not_asked(
+    config: BenchmarkConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "known")
+    model = config.model_copy(update={"judge": (NOBODY,)})
+    assert run_benchmark(model, GRADED).report.results[0].judge.name == "substring_exact_match"
+    graded, other = OpenBenchmark.of(Graded, model), OpenBenchmark.of(Synthetic, model)
+    by_protocol = model.model_copy(update={"judge_protocol": "longmemeval"})
+    for settings, opened in ((model, [graded, other]), (by_protocol, [graded])):
+        with pytest.raises(ConfigurationError, match=f"judge {NOBODY} cannot be used"):
+            check_services(Participants.of(settings), "judge", opened, models_within=0.5)
 
 
 def test_all_that_cannot_be_used_are_named_and_a_wait_has_an_end(config: BenchmarkConfig) -> None:
