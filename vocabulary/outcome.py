@@ -54,7 +54,10 @@ class Nugget(Word):
 
 
 class Vote(Word):
-    """One of several gradings of an answer: the judge's name as it was asked for, and which of its repeats it is."""
+    """One of several gradings of an answer: the judge's name as it was asked for, and which of its repeats it is.
+
+    `corrected` is its label by `Gold.corrected`, where that expects another answer.
+    """
 
     judge: str
     repeat: int
@@ -64,6 +67,7 @@ class Vote(Word):
     model: Text | None = None
     nuggets: tuple[Nugget, ...] = ()
     order: FiniteFloat | None = None
+    corrected: VerdictLabel | None = Field(default=None, exclude_if=is_none)
 
 
 class Verdict(Word):

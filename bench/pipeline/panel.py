@@ -96,12 +96,9 @@ class Panel:
         cache_key = voter.cache_key(inputs) if self._cache else ""
         judged = self._taken(cache_key) if self._taking and not (stored and stored.state == "again") else None
         if judged is None:
-            judged = await voter.caller.call(
-                voter.judge.evaluate, case.question, case.gold, answer, place=place, border=voter.border_for(key)
-            )
-        done = CallRecord(
-            _vote_of(voter, judged.value), judged.error, judged.service_ms, judged.waited_ms, judged.attempts
-        )
+            judged = await verdict_of(voter, key, case, answer, place)
+        vote_cast = None if judged.error else _vote_of(voter, judged.value)
+        done = CallRecord(vote_cast, judged.error, judged.service_ms, judged.waited_ms, judged.attempts)
         step = Step(
             phase="judge",
             service_ms=done.service_ms,
@@ -113,7 +110,7 @@ class Panel:
         result = done.value.model_dump_json() if done.value else None
         written = self._checkpoint.save_vote(key, voter.name, voter.repeat, step, inputs=inputs, result=result)
         await asyncio.wrap_future(written)
-        if self._cache and judged.value is not None and judged.attempts:
+        if self._cache and judged.value is not None and done.value is not None and judged.attempts:
             await asyncio.wrap_future(self._cache.put(cache_key, "judge", judged.value.model_dump_json()))
         return VoteCall(voter, done)
 
@@ -125,8 +122,8 @@ class Panel:
         return CallRecord(recorded("judge", found.result), None, 0.0, 0.0, 0)
 
 
-async def verdict_alone(voter: Voter, key: QuestionKey, case: Case, answer: Answer, place: int) -> CallRecord[Verdict]:
-    """The verdict of the only voter, with that by the corrected key where it expects another answer.
+async def verdict_of(voter: Voter, key: QuestionKey, case: Case, answer: Answer, place: int) -> CallRecord[Verdict]:
+    """The verdict of a voter, with that by the corrected key where it expects another answer.
 
     The times are those of the first call.
     """
@@ -181,11 +178,13 @@ def _verdict_of(votes: Sequence[Vote]) -> Verdict:
     detail = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     spoken = next(vote for vote in votes if vote.label == label)
     used = [vote.usage for vote in votes if vote.usage is not None]
+    corrected = [vote.corrected for vote in votes if vote.corrected is not None]
     return Verdict(
         label=label,
         explanation=f"{detail} of {len(votes)} votes; {spoken.judge}: {spoken.explanation}",
         usage=reduce(add, used) if used else None,
         votes=tuple(votes),
+        corrected=Verdict(label=majority(corrected), explanation=f"of {len(votes)} votes") if corrected else None,
     )
 
 
@@ -201,4 +200,5 @@ def _vote_of(voter: Voter, verdict: Verdict | None) -> Vote | None:
         model=verdict.model,
         nuggets=verdict.nuggets,
         order=verdict.order,
+        corrected=verdict.corrected.label if verdict.corrected else None,
     )

@@ -189,12 +189,7 @@ def answer_settings(answerer: Answerer) -> tuple[str, ...]:
 
 
 def _check_options(config: BenchmarkConfig, answerer: Answerer, judges: Sequence[Judge]) -> None:
-    """Raise `ConfigurationError` for an option that no language model of the run takes, or no panel."""
-    if config.locomo_key == "both" and (len(judges) > 1 or config.judge_repeats > 1):
-        raise ConfigurationError(
-            "--locomo-key both takes one --judge and one --judge-repeats: a panel votes by one key. Make "
-            "two runs, with original and with corrected."
-        )
+    """Raise `ConfigurationError` for an option that no language model of the run takes."""
     models = {
         "answer": isinstance(answerer, ModelAnswerer),
         "judge": any(isinstance(one, ModelJudge) for one in judges),

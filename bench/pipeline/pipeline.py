@@ -15,7 +15,7 @@ from bench.base import Benchmark
 from bench.cache import CachedStore, digest_of, fingerprint_of
 from bench.pipeline.border import Found, answer_in
 from bench.pipeline.ingest import Ingest
-from bench.pipeline.panel import Panel, Voter, outcome_of, verdict_alone
+from bench.pipeline.panel import Panel, Voter, outcome_of, verdict_of
 from bench.pipeline.provider_client import ProviderClient
 from bench.pipeline.run_part import Job, RunPart
 from llms import Answerer
@@ -193,7 +193,7 @@ class Pipeline:
             written = together.value.model_dump_json() if together.value else None
             await self._save(job, "judge", inputs, together, written, usage, blame=failed)
             return _value_of(together)
-        done = await verdict_alone(alone, job.key, job.case, answer, job.place)
+        done = await verdict_of(alone, job.key, job.case, answer, job.place)
         return await self._saved(job, "judge", inputs, done, key)
 
     def _search_key(self, case: Case) -> str:

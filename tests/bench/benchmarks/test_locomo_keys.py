@@ -19,7 +19,7 @@ from reports.report import Report, Result, read_lines
 from reports.show import closing_table, full_story
 from reports.store import Checkpoint, sqlite_url
 from tests.repository import DATA
-from vocabulary import Answer, Case, ConfigurationError, DataError, DataMissingError, Gold, Question, Verdict
+from vocabulary import Answer, Case, DataError, DataMissingError, Gold, Question, Verdict
 
 AUDIT = DATA / "published" / "locomo-audit" / "errors.json"
 ASKED = 199
@@ -215,8 +215,25 @@ def tell(folder: Path, regraded: int) -> None:
     assert re.search(r"corrected +Counseling or mental health  \((correct|wrong|abstained)\)", full_story(record))
 
 
-@pytest.mark.parametrize("options", [{"judge": ["lexical", "substring_exact_match"]}, {"judge_repeats": 2}])
-def test_a_panel_takes_one_key(tmp_path: Path, options: dict[str, Any]) -> None:
-    config = build_benchmark_config(runs_dir=tmp_path, locomo_key="both", **options)
-    with pytest.raises(ConfigurationError, match="--locomo-key both takes one --judge and one --judge-repeats"):
-        run_benchmark(config, "locomo")
+@pytest.mark.long
+def test_a_panel_votes_by_each_key(rows: Raw, tmp_path: Path) -> None:
+    assert rows
+    panel = ["lexical", "substring_exact_match", f"{__name__}:CountingJudge"]
+
+    def asked(key: str) -> Result:
+        config = build_benchmark_config(
+            data=str(DATA), runs_dir=tmp_path, run_id=key, limit=60, locomo_key=key, judge=panel
+        )
+        (result,) = run_benchmark(config, "locomo").report.results
+        return result
+
+    original, alone, both = map(asked, ("original", "corrected", "both"))
+    assert figures(both) == figures(original)
+    assert both.corrected is not None
+    assert (both.corrected.accuracy, both.corrected.retrieval) == (alone.accuracy, alone.retrieval)
+    assert both.corrected.regraded > 0
+    verdicts = [line["verdict"] for line in read_lines(tmp_path / "both")]
+    assert {len(one["votes"]) for one in verdicts} == {3}
+    by_corrected = [[vote.get("corrected") for vote in one["votes"]] for one in verdicts if "corrected" in one]
+    assert len(by_corrected) == both.corrected.regraded
+    assert all(all(labels) for labels in by_corrected)
