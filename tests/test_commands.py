@@ -55,7 +55,7 @@ OFFLINE = {"bm25", "none", "oracle", "full-context", "my_memory:Newest"}
 NEEDS: dict[str, Callable[[list[str]], object]] = {
     "a key, a server or an extra": lambda words: (
         set(values(words, "--provider")) - OFFLINE
-        or {"--answering-model", "--provider-option", "--max-usd"} & set(words)
+        or {"--answering-model", "--provider-option", "--max-usd", "--checkpoint-url"} & set(words)
         or set(values(words, "--judge")) - {"lexical"}
         or "check-provider" in words
     ),

@@ -163,6 +163,7 @@ def test_a_full_disk_says_what_to_do_and_leaves_nothing_half(tmp_path: Path) -> 
 
 
 _USE_AS_NOBODY = """
+import filelock  # while this Python may be read
 import os, sys
 from pathlib import Path
 from bench.data.index import index_file
