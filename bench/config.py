@@ -17,6 +17,9 @@ from bench.shard import parse_shard
 from vocabulary import ConfigurationError, Phase, Tunable, default_runs_dir, nearest
 
 ENVIRONMENT_PREFIX = "MEMORYBENCH_"
+_ENGINES = "MEMORYBENCH_ENGINES"
+"""No setting: where memory engines are that have an environment of their own."""
+
 SELECTION_FIELDS = (
     *("part", "part_seed", "limit", "sample", "sample_seed", "question_type", "as_of", "context_size"),
     *("synthetic_sessions", "synthetic_questions", "synthetic_seed"),
@@ -80,6 +83,12 @@ class BenchmarkConfig(BaseModel):
     shard: str | None = Field(
         default=None,
         description="only part I of N, as in 2/8, or in PostgreSQL first; auto or auto/N for what the scheduler says",
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="what asks the questions: this invocation, or the processes of a Ray cluster"
+    )
+    ray_address: str | None = Field(
+        default=None, description="the cluster, as HOST:PORT; by default RAY_ADDRESS, or the one on this machine"
     )
     run_id: str | None = Field(default=None, description="name of the run; one that exists is continued")
     checkpoint_url: str | None = Field(
@@ -228,7 +237,7 @@ def _check_environment() -> None:
     settings = {name.upper() for name in BenchmarkConfig.model_fields}
     for variable in sorted(os.environ):
         name = variable.removeprefix(ENVIRONMENT_PREFIX)
-        if name == variable or name in settings:
+        if name == variable or name in settings or variable == _ENGINES:
             continue
         if meant := nearest(name, settings, likeness=0.7):
             raise ConfigurationError(

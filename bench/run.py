@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar  # Any: parsed JSON
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar  # Any: parsed JSON
 
 from bench.config import BenchmarkConfig
 from bench.pipeline import (
@@ -15,10 +15,12 @@ from bench.pipeline import (
     OpenBenchmark,
     RunSession,
     check_budget,
+    check_engine,
     find_benchmarks,
     known_benchmarks,
     meter_of,
     own_first,
+    preflight,
 )
 from reports.report import Report
 from reports.store import SelectedQuestion
@@ -73,9 +75,11 @@ def run_benchmark(
     *benchmarks: str,
     progress: Callable[[RunProgress], None] | None = None,
     follower: Follower | None = None,
+    engine: Literal["local", "ray"] | None = None,
 ) -> BenchmarkResult:
     """Run `benchmarks` (names or dotted paths) as `config` says, and report.
 
+    `engine` takes the place of `config.engine`: with "ray" the processes of a cluster ask the questions.
     An existing `config.run_id` is continued: what it has is not asked again. `progress` is called after each question.
     When a `follower` says so, or `config.max_usd` is spent, it ends early, and the report's run is not finished; the
     same run id goes on.
@@ -86,8 +90,10 @@ def run_benchmark(
     if not benchmarks:
         known = sorted(known_benchmarks(config.benchmark_options))
         raise ConfigurationError(f"run_benchmark: name one or more benchmarks: {', '.join(known)}.")
+    config = config.model_copy(update={"engine": engine}) if engine else config
     arguments = ", ".join([*map(repr, benchmarks), "config"])
     session = RunSession(config, f"run_benchmark({arguments})")
+    check_engine(session)
     check_budget(session)
     config = session.config
     kinds = [kind for name in benchmarks for kind in find_benchmarks(name, config.benchmark_options)]
@@ -98,7 +104,7 @@ def run_benchmark(
     session.gating.check([type(one.benchmark) for one in opened], [one.case.gold for one in selected])
     ids = {one.benchmark.name: [case.id for case in one.cases] for one in opened}
     session.gating.check_baseline(opened, ids, session.participants)
-    session.preflight(opened)
+    preflight(session, opened)
     checkpoint = session.open()
     session.compare_code(checkpoint)
     runner = session.work(checkpoint, {one.benchmark.name: one for one in opened})

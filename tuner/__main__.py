@@ -113,6 +113,9 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--noise-repeats", type=int, default=3, metavar="N", help="runs of the default settings")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local",
+                        help="ray: a Ray cluster asks the questions of each trial, without a cache")  # fmt: skip
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="the cluster (default: RAY_ADDRESS, or that here)")
     parser.add_argument("--cache", metavar="DIR", help="step cache that trials share (default: RUNS_DIR/cache)")
     parser.add_argument("--no-cache", action="store_true", help="do every step of every trial")
     parser.add_argument("--no-dead-check", action="store_true", help="search parameters that change nothing too")

@@ -234,7 +234,7 @@ def _config(chosen: argparse.Namespace) -> BenchmarkConfig:
     for option in getattr(chosen, "option", ()):
         name, equals, value = option.partition("=")
         field = name.replace("-", "_")
-        if not equals or field in (*values, "run_id", "part", "until"):
+        if not equals or field in (*values, "run_id", "part", "until", "engine", "ray_address"):
             raise ConfigurationError(f"--option {option}: write it as NAME=VALUE, for an option of `pytest bench`.")
         several = field in BenchmarkConfig.model_fields and isinstance(
             BenchmarkConfig.model_fields[field].get_default(), tuple
@@ -260,6 +260,10 @@ def _study_settings(chosen: argparse.Namespace) -> StudySettings:
         raise ConfigurationError("--workers and --trials are at least 1, --noise-repeats at least 2.")
     if chosen.workers > 1 and (chosen.storage or "").startswith("memory"):
         raise ConfigurationError("--workers: a study in memory has one process. Name a --storage that others can open.")
+    if chosen.engine == "ray":
+        if chosen.cache:
+            raise ConfigurationError("--engine ray cannot be used with --cache: it is a folder of one machine.")
+        chosen.no_cache = True
     config = _config(chosen)
     if not chosen.objective:
         chosen.objective = ["accuracy" if config.until == "judge" else "recall@10"]
@@ -282,6 +286,7 @@ def _study_settings(chosen: argparse.Namespace) -> StudySettings:
         constraints=tuple(map(str, parse_constraints(chosen.constraint, config.until))), sampler=chosen.sampler,
         pruner=pruner, seed=chosen.seed, part_seed=chosen.part_seed, noise_repeats=chosen.noise_repeats,
         cache=None if chosen.no_cache else chosen.cache or str(config.runs_dir / "cache"),
+        engine=chosen.engine, ray_address=chosen.ray_address,
     )  # fmt: skip
 
 

@@ -38,6 +38,9 @@ class StudySettings(BaseModel):
     noise_repeats: int = Field(default=3, ge=2)
     cache: str | None = None
     """The folder of the step cache that trials share; not part of what makes trials comparable."""
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+    """What asks the questions of trials; no part of that either."""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -73,7 +76,7 @@ class StudySettings(BaseModel):
         """The shared configuration for one run over one part of the benchmark."""
         shared = Path(self.cache) if self.cache else None
         own = {"run_id": run_id, "part": part, "part_seed": self.part_seed, "cache": shared, **changes}
-        return self.base.model_copy(update=own)
+        return self.base.model_copy(update={"engine": self.engine, "ray_address": self.ray_address, **own})
 
     def check_same(self, stored: StudySettings) -> None:
         """Raise `ConfigurationError` if trials with these settings cannot stand beside those of the `stored` ones."""
@@ -101,7 +104,7 @@ def record_of(space: Space) -> tuple[dict[str, Any], ...]:
 def shared_config(config: BenchmarkConfig) -> dict[str, Any]:
     """What of `config` a study keeps: all but what names a single run."""
     gate = {"fail_under", "max_errors", "baseline", "no_worse", "max_drop", "max_rise"}
-    single = {"run_id", "part", "part_seed", "max_usd", "cache", "cache_mb"}
+    single = {"run_id", "part", "part_seed", "max_usd", "cache", "cache_mb", "engine", "ray_address"}
     return config.model_dump(mode="json", exclude=gate | single)
 
 

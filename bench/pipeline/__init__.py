@@ -2,6 +2,7 @@
 
 from bench.pipeline.background import BackgroundLoop
 from bench.pipeline.budget import Budget, check_budget, meter_of
+from bench.pipeline.on_ray import check_engine, preflight
 from bench.pipeline.panel import judges_line
 from bench.pipeline.participants import (
     Participants,
@@ -30,12 +31,14 @@ __all__ = [
     "Runner",
     "answer_settings",
     "check_budget",
+    "check_engine",
     "checked",
     "find_benchmarks",
     "judges_line",
     "known_benchmarks",
     "meter_of",
     "own_first",
+    "preflight",
     "provider_settings",
     "shutdown_remarks",
     "what_is_wrong",

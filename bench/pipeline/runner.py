@@ -233,16 +233,23 @@ class Runner:
         self._stopped = True
         if self._background.failure:
             return
-        lag = self._background.lag_ms_p99() if self._assembly.times_on_the_loop else None
+        lag = self._lag()
         self._background.run(self._background.cancel_all())
         self._background.run(self._assembly.close())
         self._background.close()
         if self._part.cache:
             self._part.cache.close()
+        self._note_delays(lag)
+
+    def _note_delays(self, lag: float | None) -> None:
+        """Record what delayed calls in this process so far."""
         if lag is not None:
             note_lag(self.checkpoint, self._part.invocation, lag)
         for service, seconds in self._assembly.blocking().items():
             save_note(self.checkpoint, "blocked", QuestionKey(service, "", ""), seconds)
+
+    def _lag(self) -> float | None:
+        return self._background.lag_ms_p99() if self._assembly.times_on_the_loop else None
 
     def close(self) -> None:
         """Stop, and close the checkpoint."""

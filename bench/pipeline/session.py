@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,8 +59,9 @@ class RunSession:
     Making one checks all that can be checked without reading published data; it raises `ConfigurationError`, and
     `DataError` for a fault in the user's own data.
     `worker` counts from 0 among `workers` processes; `leads` is False in the workers of a controller, each of which has
-    a name of its own in `process`, also one that takes the place of another. `second_look_at`
-    is the finished run whose wrong questions are asked again in this one. `shard` is known once the selection is.
+    a name of its own in `process`, also one that takes the place of another; `shared` makes the runner of a place.
+    `second_look_at` is the finished run whose wrong questions are asked again in this one. `shard` is known once the
+    selection is.
     """
 
     config: BenchmarkConfig
@@ -73,6 +74,7 @@ class RunSession:
     workers: int = 1
     leads: bool = True
     process: str = ONLY_PROCESS
+    shared: Callable[[RunPart, Presence, Callable[[SelectedQuestion], bool]], Runner] = SharedRunner
     shard: Shard | None = field(default=None, init=False)
     _lead: Lead | None = field(default=None, init=False)
     _cache: StepCache | None = field(default=None, init=False)
@@ -218,12 +220,10 @@ class RunSession:
 
     def release(self) -> None:
         """Let others work on the run."""
-        if self._lead is not None:
-            self._lead.close()
-            self._lead = None
-        if self._cache is not None:
-            self._cache.close()
-            self._cache = None
+        for held in (self._lead, self._cache):
+            if held is not None:
+                held.close()
+        self._lead = self._cache = None
 
     def work(self, checkpoint: Checkpoint, benchmarks: Mapping[str, OpenBenchmark]) -> Runner:
         """What this process does of the run; it closes the cache when it stops."""
@@ -248,7 +248,7 @@ class RunSession:
             folder_id=folder,
             limits=PlaceLimits(presence) if presence else None,
         )
-        return SharedRunner(part, presence, self.is_own) if presence else Runner(part)
+        return self.shared(part, presence, self.is_own) if presence else Runner(part)
 
     def finish(
         self, checkpoint: Checkpoint, *, complete: bool = True, unmeasured: Mapping[str, str] | None = None

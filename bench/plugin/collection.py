@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 from bench.base import Benchmark
-from bench.pipeline import OpenBenchmark, own_first
+from bench.pipeline import OpenBenchmark, own_first, preflight
 from bench.plugin.fixtures import MARK, question_of, questions_of
 from bench.plugin.garbage import relax_collections
 from bench.plugin.missing import Probes, StandIn, carry_missing, keywords_of, parametrize, stand_in_of
@@ -141,7 +141,7 @@ class Collecting:
                 return
             if state.selected and not state.is_worker:
                 asked = dict.fromkeys(question.case.benchmark for question in state.selected)
-                state.session.preflight([state.benchmarks[name] for name in asked])
+                preflight(state.session, [state.benchmarks[name] for name in asked])
             self._begin_run(items, about)
         except MemoryBenchError as error:
             state.refuse(items, str(error))

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from bench.pipeline import OpenBenchmark, Runner, RunSession, check_budget
+from bench.pipeline import OpenBenchmark, Runner, RunSession, check_budget, check_engine
 from bench.plugin.opt_in import about_benchmarks
 from bench.plugin.options import read_config
 from bench.plugin.outcomes import TestOutcome
@@ -69,6 +69,7 @@ class PluginState:
                 run_id=(resumption.run_id if resumption else None) or "",
                 second_look_at=resumption.second_look_at if resumption else None,
             )
+            check_engine(session, _workers(config))
             check_budget(session)
             if config.getoption("memorybench_github_summary"):
                 from reports.share import summary_file
@@ -123,6 +124,13 @@ def _command(config: pytest.Config, url: str | None) -> str:
     """How pytest was called, without the password of the checkpoint's database."""
     arguments = map(str, config.invocation_params.args)
     return shlex.join(["pytest", *(text.replace(url, shown(url)) if url else text for text in arguments)])
+
+
+def _workers(config: pytest.Config) -> str | None:
+    """The option that asks for workers of xdist's, if any."""
+    if config.getoption("dist", "no") == "no":
+        return None
+    return "-n" if config.getoption("numprocesses", None) is not None else "--tx"
 
 
 def _check_costs(session: RunSession) -> None:

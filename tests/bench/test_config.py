@@ -50,6 +50,7 @@ def test_every_field_has_a_description_an_option_and_a_variable(monkeypatch: pyt
             "part": "tune",
             "locomo_key": "both",
             "shard": "2/8",
+            "engine": "ray",
         }
         text = words.get(name, "12")
         text = samples.get(type(default), text)

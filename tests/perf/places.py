@@ -30,7 +30,7 @@ from tests.perf.in_flight import serve
 from tests.reports.store.postgres_server import PostgresServer
 from tests.repository import ROOT
 
-_SERVICES = (
+SERVICES = (
     "--provider=tests.perf.loopback_services:LoopbackProvider",
     "--judge=tests.perf.loopback_services:LoopbackJudge",
     "--answering-model=tests.perf.loopback_services:LoopbackAnswerer",
@@ -46,7 +46,7 @@ def begin(folder: Path, address: str, url: str, options: argparse.Namespace) -> 
     command = [
         *(sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "--run-id", "one"),
         *("--runs-dir", str(folder), "--in-flight", str(options.in_flight), *options.selection),
-        *(_SERVICES if not options.provider else ("--provider", options.provider)),
+        *(SERVICES if not options.provider else ("--provider", options.provider)),
     ]
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)

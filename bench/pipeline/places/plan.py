@@ -101,6 +101,16 @@ class Plan:
         """How many questions to claim at once where so many places are at work."""
         return max(1, min(LARGEST_BLOCK, self.free // (2 * max(places, 1))))
 
+    def left(self) -> list[tuple[Stretch, list[QuestionKey]]]:
+        """The questions that are not known to be over, by haystack."""
+        found = ((one, [n for n in one.questions if self._state[n] != OVER]) for one in self._in_order)
+        return [(one, [self.order[number].key for number in numbers]) for one, numbers in found if numbers]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the questions of any haystack do not follow each other."""
+        return any(one.questions[-1] - one.questions[0] >= len(one.questions) for one in self._in_order)
+
     def after(self, key: QuestionKey, most: int) -> list[QuestionKey]:
         """The questions from this one on that are not known to be over, at most `most`."""
         first = self.index[key]

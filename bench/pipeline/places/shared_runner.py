@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -10,81 +9,45 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 
-from bench.pipeline.places.plan import FREE, HERE, OVER, Plan, Stretch
-from bench.pipeline.places.recorded_errors import fail_as_recorded
-from bench.pipeline.run_part import Job, RunPart, calls_models
-from bench.pipeline.runner import WAITING, Runner
-from reports.report import Meter, is_reached
-from reports.store import QuestionKey, SelectedQuestion, StoredStep, read_run
-from reports.store.sharing import Claims, Presence, Wanted
+from bench.pipeline.places.following import Following
+from bench.pipeline.places.plan import FREE, HERE, OVER, Stretch
+from bench.pipeline.run_part import Job, RunPart
+from bench.pipeline.runner import WAITING
+from reports.report import is_reached
+from reports.store import QuestionKey, SelectedQuestion, StoredStep
+from reports.store.sharing import Presence, Wanted
 from vocabulary import InfrastructureError
-
-LOOK_SECONDS = 1.0
-"""How often a place that waits for others looks at what they have done."""
-
-_FOLLOWED = 2000
-"""How many questions, from the one that pytest waits for, it looks at then."""
-
-_READ_TOGETHER = 50
-"""How many questions of others are read at once."""
 
 _KEPT = 64
 """How many questions that are done are kept for pytest; the others are read again when it comes to them."""
-
-_LEAVING_SECONDS = 10.0
 
 _RESPECTED_SECONDS = 60.0
 """How long an idle place waits for a question that nobody claims, since another folder has its haystack."""
 
 
-class SharedRunner(Runner):
-    """Takes part in a run that other places may work on too.
+class SharedRunner(Following):
+    """Takes part in a run that other places may work on too: its thread claims and begins questions.
 
-    A thread claims and begins questions. A test waits for its question: what another place has done is
-    read from the checkpoint, as in a run that is continued. What `is_own` comes before the other parts of the run.
+    What `is_own` comes before the other parts of the run.
     """
 
     def __init__(self, part: RunPart, presence: Presence, is_own: Callable[[SelectedQuestion], bool]) -> None:
-        super().__init__(part)
-        self._presence, self._is_own = presence, is_own
-        self._claims = Claims(presence)
-        self._plan = Plan([], set(), self._container, self._stretch)
-        self._lock = threading.RLock()  # of `_jobs`, `_awaited` and the plan
-        self._wake = threading.Event()
+        super().__init__(part, presence, is_own)
         self._claimed: deque[tuple[SelectedQuestion, dict[str, StoredStep]]] = deque()
         self._running: set[QuestionKey] = set()
         self._making: dict[Stretch, int] = {}
         self._ended: deque[Job] = deque()
         self._kept: set[QuestionKey] = set()
-        self._failed_here: set[QuestionKey] = set()
-        self._awaited: dict[QuestionKey, bool] = {}
-        self._current: QuestionKey | None = None
-        self._since = 0.0
-        self._looked = -LOOK_SECONDS
-        self._idle = False
-        self._leaving = False
-        self._failure: BaseException | None = None
-        self._meter: Meter | None = None
-        self._thread = threading.Thread(target=self._drive, name="bench-claims", daemon=True)
 
     @property
     def in_flight(self) -> int:
         """An even part; what other places do not need of theirs comes on top."""
         return max(1, -(-self.config.in_flight // self._presence.living))
 
-    # --- what tests ask --------------------------------------------------------------------------------------------
-
-    def expect(self, order: Iterable[SelectedQuestion]) -> None:
-        """Join the run, and begin to work on its questions in this order."""
-        self._presence.begin()
-        self._presence.look()
-        questions = list({question.key: question for question in order}.values())
-        over = self._claims.over([question.key for question in questions])
-        self._plan = Plan(questions, over, self._container, self._stretch)
-        self._assembly.use_request_forms()
-        if self.config.max_usd is not None and calls_models(self._part.participants, self.config.until):
-            self._meter = Meter(self.checkpoint, read_run(self.checkpoint))
-        self._thread.start()
+    @property
+    def block(self) -> int:
+        """How many questions to claim at once."""
+        return self._plan.block(self._presence.living)
 
     def look_ahead(self, upcoming: Iterable[SelectedQuestion]) -> None:
         """Let the containers that came to be this worker's with the questions that it was sent be claimed."""
@@ -95,73 +58,19 @@ class SharedRunner(Runner):
                         self._plan.open(question.key)
                         self._wake.set()
 
-    def job(self, question: SelectedQuestion) -> Job:
-        """The job of a question, done here or elsewhere."""
-        with self._lock:
-            if self._current != question.key:
-                self._current, self._since = question.key, time.monotonic()
-            return super().job(question)
-
     def forget(self, question: SelectedQuestion) -> None:
         """Free the memory of a question that was reported."""
         with self._lock:
             super().forget(question)
             self._kept.discard(question.key)
-            self._plan.mark(question.key, OVER)
-
-    def _begin(self, questions: Sequence[SelectedQuestion], *, again: bool = False) -> None:
-        """Wait for these questions, of whichever place; `again` tries anew what failed here."""
-        with self._lock:
-            for question in questions:
-                if question.key in self._jobs:
-                    continue
-                if self._failure is not None:
-                    raise self._failure
-                anew = again and question.key in self._failed_here
-                if self._plan.state(question.key) == OVER and not anew:
-                    self._read(question)
-                    continue
-                self._jobs[question.key] = self._new_job(question, {})
-                self._awaited[question.key] = anew
-                self._wake.set()
-
-    def _read(self, question: SelectedQuestion) -> None:
-        """Give the question, and those after it, what is recorded of them."""
-        following = self._plan.over_from(question.key, _READ_TOGETHER)
-        new = [one for one in following if one.key == question.key or one.key not in self._jobs]
-        stored = self.checkpoint.steps(one.key for one in new)
-        for one in new:
-            job = self._jobs.get(one.key) or self._new_job(one, {})
-            job.stored = stored[one.key]
-            if self._pipeline_of(one).replay(job):
-                self._jobs[one.key] = job
-            elif one.key == question.key:
-                self._jobs[one.key] = job
-                if not fail_as_recorded(job, self.checkpoint):
-                    self._awaited[one.key] = True  # a test made something else of it, or it cannot be read
-                    self._wake.set()
-
-    def _new_job(self, question: SelectedQuestion, stored: dict[str, StoredStep]) -> Job:
-        return Job(question, stored, self._plan.index[question.key])
 
     # --- the thread that claims ------------------------------------------------------------------------------------
 
-    def _drive(self) -> None:
-        try:
-            while not self._leaving:
-                self._wake.clear()
-                self._settle()
-                looked = self._look()
-                self._serve(looked=looked)
-                self._fill()
-                waits = self._awaited or self._idle
-                self._wake.wait(max(0.01, self._looked + LOOK_SECONDS - time.monotonic()) if waits else None)
-        except BaseException as error:  # noqa: BLE001  given to the tests that wait
-            self._presence.end()
-            with self._lock:
-                self._failure = error
-                for key in self._awaited:
-                    self._jobs[key].fail(error)
+    def _advance(self) -> None:
+        self._settle()
+        looked = self._look()
+        self._serve(looked=looked)
+        self._fill()
 
     def _settle(self) -> None:
         """Take note of the jobs that have ended, and keep a few of them."""
@@ -178,26 +87,11 @@ class SharedRunner(Runner):
                     else:
                         self._kept.add(key)
 
-    def _look(self) -> bool:
-        """Look at what others do, if anything depends on it and the time has come."""
-        if not (self._awaited or self._idle) or time.monotonic() < self._looked + LOOK_SECONDS:
-            return False
-        self._looked = time.monotonic()
-        if gone := self._presence.look():
-            left = self._claims.left_by(gone)
-            with self._lock:
-                for key in left & self._plan.index.keys():
-                    self._plan.mark(key, FREE)
-                self._plan.forget_others()
-        if self._awaited and self._current is not None:
-            with self._lock:
-                following = self._plan.after(self._current, _FOLLOWED)
-            over = self._claims.over(following)
-            with self._lock:
-                for key in over:
-                    if self._plan.state(key) != HERE or key in self._awaited:
-                        self._plan.mark(key, OVER)
-        return True
+    def _free(self, left: set[QuestionKey]) -> None:
+        with self._lock:
+            for key in left & self._plan.index.keys():
+                self._plan.mark(key, FREE)
+            self._plan.forget_others()
 
     def _serve(self, *, looked: bool) -> None:
         """Begin what tests wait for, or give them what others have done."""
@@ -238,7 +132,7 @@ class SharedRunner(Runner):
             if self._meter is not None and is_reached(self._meter.usd(), self.config.max_usd):
                 return  # what tests wait for is done all the same, so that pytest gets to stop
             if not self._claimed:
-                most = self._plan.block(self._presence.living)
+                most = self.block
                 making_own = any(stretch.own for stretch in list(self._making))
                 with self._lock:
                     wanted = self._plan.wanted(most, may_begin=may_begin, making_own=making_own)
@@ -298,22 +192,8 @@ class SharedRunner(Runner):
         waiting = list(self._waiting.values())
         return len(self._running) - len(waiting) + len(set(waiting))
 
-    def _stretch(self, question: SelectedQuestion) -> Stretch:
-        local = self._assembly.client(question.provider).provider.limits.local
-        haystack = self._container(question).removesuffix(f"-{self._part.folder_id}")  # as other folders call it
-        return Stretch(haystack, local, self._one_of_several(question), own=self._is_own(question))
-
     def _lanes(self, question: SelectedQuestion) -> int:
         """How many sessions of the question's haystack are ingested at once."""
         most = self._assembly.client(question.provider).provider.limits.sessions
         haystack = self._part.benchmarks[question.case.benchmark].benchmark.haystack(question.case.haystack)
         return min(most, haystack.session_count)
-
-    def stop(self) -> None:
-        """Claim nothing more, cancel what is under way, and leave the run to the other places."""
-        self._leaving = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(_LEAVING_SECONDS)  # it may be waiting for a database that is away
-        super().stop()
-        self._presence.end()

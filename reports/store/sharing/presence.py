@@ -158,6 +158,13 @@ class Presence:
             self._ended.set()
             self.checkpoint.writer.submit(Put(self._update().values(ended=True), {}))
 
+    def end_invocation(self) -> None:
+        """End all places of this invocation: the processes that it had elsewhere work no more."""
+        run, columns = self._key["run_id"], places.c
+        mine = columns.place.startswith(self.place.partition(":")[0] + ":", autoescape=True)
+        ended = sa.update(places).where(columns.run_id == run, mine).values(ended=True)
+        self.checkpoint.writer.submit(Put(ended, {}))
+
     @property
     def lapsed(self) -> bool:
         """Whether the lease was not renewed for so long that others may have taken what was claimed."""
