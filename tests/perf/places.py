@@ -9,7 +9,8 @@
 - the wall of each place, its exit status, and whether its report is that of the first but for clocks.
 
 ``--kill`` kills a place (SIGKILL), begins another one and restarts PostgreSQL in mid run. ``--alone`` also makes the
-run at one place, and compares the reports. ``--places 3 --in-flight 64 --per-minute 600`` limits the provider.
+run at one place, and compares the reports. ``--places 3 --shards 4`` has the places begin with their shard, of which
+one never comes. ``--places 3 --in-flight 64 --per-minute 600`` limits the provider.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ SERVICES = (
 )
 
 
-def begin(folder: Path, address: str, url: str, options: argparse.Namespace) -> subprocess.Popen[bytes]:
-    """Pytest at a place of its own."""
+def begin(folder: Path, address: str, url: str, options: argparse.Namespace, shard: int = 0) -> subprocess.Popen[bytes]:
+    """Pytest at a place of its own, which begins with that shard if it is one."""
     folder.mkdir(parents=True)
     environment = {**os.environ, "MEMORYBENCH_LOOPBACK": address, "MEMORYBENCH_CHECKPOINT_URL": url}
     if options.per_minute:
@@ -48,6 +49,8 @@ def begin(folder: Path, address: str, url: str, options: argparse.Namespace) -> 
         *("--runs-dir", str(folder), "--in-flight", str(options.in_flight), *options.selection),
         *(SERVICES if not options.provider else ("--provider", options.provider)),
     ]
+    if options.shards and shard:
+        command += ["--shard", f"{shard}/{options.shards}"]
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
 
@@ -86,7 +89,7 @@ def measured(places: int, server: PostgresServer, folder: Path, options: argpars
     service, address = serve(options.delay)
     url, begun = server.database(), time.time()
     names = [f"place {number}" for number in range(1, places + 1)]
-    running = {name: begin(folder / name, address, url, options) for name in names}
+    running = {name: begin(folder / name, address, url, options, shard) for shard, name in enumerate(names, 1)}
     if options.kill and places > 1:
         disturb(running, lambda: begin(folder / "late", address, url, options), server, address, options.questions)
     walls: dict[str, float] = {}
@@ -129,6 +132,7 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic questions instead of LoCoMo")
     parser.add_argument("--provider", help="an embedded one, with the offline model and judge")
     parser.add_argument("--seconds", type=float, default=1800, help="give up after so many")
+    parser.add_argument("--shards", type=int, metavar="N", help="place I begins with shard I/N; others never come")
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
