@@ -145,7 +145,7 @@ def calls_folder(run: Path) -> Path:
 
 def batches_of(config: BenchmarkConfig, run: Path) -> BatchRecord:
     """Where the run in that folder writes down which batches it has sent: in PostgreSQL if its checkpoint is there."""
-    if config.checkpoint_url and config.checkpoint_url.startswith("postgresql"):
+    if config.checkpoint_url and config.shares_run:
         return BatchRows(config.checkpoint_url, run.name, config.patience)
     return BatchFile(run / "judge_batches.sqlite")
 

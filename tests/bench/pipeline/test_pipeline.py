@@ -11,7 +11,7 @@ import pytest
 
 from bench.config import BenchmarkConfig
 from bench.pipeline.participants import Participants
-from bench.pipeline.run_part import RunPart
+from bench.pipeline.run_part import RunPart, batches_of
 from bench.pipeline.runner import BATCH_AHEAD, WAITING, Runner
 from reports.store import Checkpoint, QuestionKey, SelectedQuestion, read_progress, sqlite_url
 from tests.bench.pipeline.small_bench import Bench, Small, World, napping
@@ -193,7 +193,8 @@ def test_look_ahead_begins_all_where_verdicts_come_in_batches_unless_money_is_li
     for limit, window in ((None, BATCH_AHEAD), (1.0, 3)):
         limited = config.model_copy(update={"max_usd": limit})
         checkpoint = Checkpoint(sqlite_url(tmp_path / "checkpoint.sqlite"), "run")
-        runner = Runner(RunPart(limited, Participants.of(limited), checkpoint, tmp_path, "invocation", {}))
+        participants = Participants.of(limited, batches_of(limited, tmp_path))
+        runner = Runner(RunPart(limited, participants, checkpoint, tmp_path, "invocation", {}))
         assert runner.window == window
         runner.close()
 
