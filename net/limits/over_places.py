@@ -150,8 +150,8 @@ class Part(InFlight):
         if self._error is not None:
             raise self._error
         self._peak = max(self._peak, self._active + len(self._waiting) + 1)
+        self._loop = self._loop or asyncio.get_running_loop()
         if not self._most:
-            self._loop = asyncio.get_running_loop()
             self._wanted()
         await super().take(place, alone=alone)
 

@@ -22,6 +22,7 @@ DIVIDE_SECONDS = 1.0
 
 _UNSETTLED_SECONDS = 0.2
 _EACH_PLACE_SECONDS = 0.02
+_LONGEST_SECONDS = 10.0
 _TURN_SECONDS = 5
 
 _NOW = "extract(epoch from clock_timestamp())::float8"
@@ -100,6 +101,7 @@ class PlaceLimits:
             connection.execute(self._write, [{**key, **values} for values in written])
         pauses = {row[0]: row[1] for row in connection.execute(_PAUSES, self._run)}
         again = max(DIVIDE_SECONDS if settled else _UNSETTLED_SECONDS, _EACH_PLACE_SECONDS * len(living))
+        again = min(again, _LONGEST_SECONDS)
         return Division(found, pauses, DEAD_AFTER_SECONDS / 2, again)
 
     def _change(self, statement: sa.TextClause, values: Mapping[str, object]) -> Sequence[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from net.limits import ALL, Booked, Demand, Division, Limiter, OverPlaces
-from net.limits.over_places import LATE_SECONDS, BookedSchedule
+from net.limits.over_places import LATE_SECONDS, BookedSchedule, Part
 from vocabulary import CheckpointError
 
 
@@ -166,6 +166,19 @@ async def until(happened: Callable[[], bool]) -> None:
 async def _divided_again(shared: Run) -> None:
     before = len(shared.demands)
     await until(lambda: len(shared.demands) >= before + 3)
+
+
+def test_a_part_that_was_there_before_the_first_call_grows_while_others_wait() -> None:
+    async def work() -> None:
+        part = Part(4, lambda: None)
+        part.resize(1, time.time() + 60.0)
+        await part.take(0)
+        waiting = asyncio.create_task(part.take(1))
+        await asyncio.sleep(0)
+        threading.Thread(target=part.resize, args=(2, time.time() + 60.0)).start()
+        await waiting
+
+    run(work)
 
 
 def test_no_call_begins_on_a_part_that_was_not_renewed(tmp_path: Path) -> None:
