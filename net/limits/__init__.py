@@ -2,7 +2,8 @@
 
 from net.limits.in_folder import Schedule, SharedSlots
 from net.limits.limiter import LONGEST_PAUSE_SECONDS, AdaptiveLimit, Limiter
-from net.limits.over_places import ALL, Booked, Demand, Division, OverPlaces, RunLimits
+from net.limits.over_places import OverPlaces
+from net.limits.run_limits import ALL, Booked, Demand, Division, RunLimits
 
 __all__ = [
     "ALL",

@@ -15,8 +15,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from net.boot import BOOT
+from net.limits.booked import LATE_SECONDS, BookedSchedule
 from net.limits.in_folder import Schedule, SharedSlots
-from net.limits.over_places import LATE_SECONDS, BookedSchedule, OverPlaces, PartSlots
+from net.limits.over_places import OverPlaces
+from net.limits.parts import PartSlots
 from net.outages import Note, Outages, Standing
 from vocabulary import InfrastructureError, file_name_of
 

@@ -19,7 +19,7 @@ from net import attempts
 from net.attempts import ATTEMPTS, Caller, CallRecord
 from net.in_flight import InFlight
 from net.limits import Limiter
-from net.limits.over_places import LATE_SECONDS
+from net.limits.booked import LATE_SECONDS
 from vocabulary import InfrastructureError, JudgeError, ModelError, ProviderError
 
 
