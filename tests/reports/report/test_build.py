@@ -273,6 +273,16 @@ def test_official_f1_counts_a_missing_answer_as_nothing() -> None:
     assert only_result([asked(case(1))], benchmarks=(benchmark(official_f1=None),))["f1"] == {}
 
 
+def test_a_match_is_no_f1() -> None:
+    matched = benchmark(official_f1="substring_exact_match")
+    result = only_result([asked(case(1)), failed(case(2))], benchmarks=(matched,))
+    half = {"value": 0.5, "n": 2}
+    assert result["f1"] == {}
+    assert result["exact_match"] == {
+        "substring_exact_match": {"overall": half, "answerable": half, "by_type": {"temporal": half}}
+    }
+
+
 def test_context_is_measured_over_what_was_handed_to_the_model() -> None:
     texts = tuple(SearchResult(text="x" * length, message_ids=(f"m{length}",)) for length in (40, 41))
     result = only_result([asked(case(1), results=texts), asked(case(2), results=()), failed(case(3))])

@@ -183,6 +183,13 @@ def test_times_may_be_at_most_the_threshold() -> None:
     assert gate_lines(gate) == ["gate missed: p50.answer_ms 30.0 > 12.5 on bm25/locomo: over by 17.5"]
 
 
+def test_an_exact_match_is_held_to_a_threshold() -> None:
+    matched = run(benchmarks=(benchmark(official_f1="substring_exact_match"),))
+    results = build_report(matched, [asked(case(1)), failed(case(2))], []).results
+    assert gate_of("exact_match.substring_exact_match=0.5", results=results).thresholds[0].value == 0.5
+    assert gate_of("f1.locomo_official=0", results=results).met is False
+
+
 def test_f1_is_that_of_answerable_questions() -> None:
     results = results_of(asked(case(1)), asked(case(2, **UNANSWERABLE), "wrong"))
     assert gate_of("f1.locomo_official=1", results=results).thresholds[0].value == 1.0
