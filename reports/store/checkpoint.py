@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 
 from reports.store import tables
 from reports.store.reconnecting import Reconnecting
-from reports.store.records import BenchmarkRecord, ContainerRecord, QuestionRecord, Step, StepError
+from reports.store.records import BenchmarkRecord, ContainerRecord, QuestionRecord, Step
 from reports.store.run_lock import lock_run
 from reports.store.selected import QuestionKey, SelectedQuestion, selection_rows
 from reports.store.stored import (
@@ -28,6 +28,7 @@ from reports.store.stored import (
     Row,
     StoredStep,
     complete,
+    container_record,
     selected_record,
     unreadable,
 )
@@ -261,25 +262,18 @@ class Checkpoint:
 
     def container_records(self) -> Iterator[ContainerRecord]:
         """The containers of the run, as they were finally ingested."""
-        for row in self.read(sa.select(tables.containers).order_by(*tables.containers.primary_key)):
-            columns = tables.sessions.c
-            mine = (columns.provider == row.provider, columns.container == row.container)
-            timed = self.read(sa.select(columns.service_ms, columns.attempts).where(*mine).order_by(columns.ordinal))
-            yield ContainerRecord(
-                provider=row.provider,
-                benchmark=row.benchmark,
-                haystack=row.haystack,
-                container=row.container,
-                indexed=row.state in ("indexed", tables.CLEARED),
-                sessions=len(timed),
-                messages=row.messages,
-                tokens=row.tokens,
-                ingest_ms=tuple(session.service_ms for session in timed),
-                attempts=tuple(session.attempts for session in timed),
-                indexing_ms=row.indexing_ms,
-                error=StepError(type=row.error_type, message=row.error_message or "") if row.error_type else None,
-                cached=row.owner == tables.SHARED and not timed,
-            )
+        kept = self.read(sa.select(tables.containers).order_by(*tables.containers.primary_key))
+        columns = tables.sessions.c
+        query = sa.select(columns.container, columns.service_ms, columns.attempts).order_by(
+            *tables.sessions.primary_key
+        )
+        for provider, group in groupby(kept, attrgetter("provider")):
+            while batch := list(islice(group, _READ_TOGETHER)):
+                among = columns.container.between(batch[0].container, batch[-1].container)
+                timed: dict[str, list[Row]] = {row.container: [] for row in batch}
+                for session in self.read(query.where(columns.provider == provider, among)):
+                    timed.setdefault(session.container, []).append(session)  # of one that was begun meanwhile too
+                yield from (container_record(row, timed.pop(row.container)) for row in batch)
 
     def read(self, query: sa.Select[Any]) -> Sequence[Row]:
         """The rows of this run that `query` selects."""

@@ -1,4 +1,4 @@
-"""What stands in the checkpoint's rows of a question, and the record that they make."""
+"""What stands in the checkpoint's rows of a question or container, and the record that they make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from reports.store import tables
-from reports.store.records import CallRecord, QuestionRecord, RecordedVote, Step, StepError
+from reports.store.records import CallRecord, ContainerRecord, QuestionRecord, RecordedVote, Step, StepError
 from vocabulary import (
     PHASES,
     Answer,
@@ -212,6 +212,25 @@ def complete(record: QuestionRecord, rows: Sequence[Row], *, results: bool = Tru
             "answer": values.get("answer"),
             "verdict": values.get("judge"),
         }
+    )
+
+
+def container_record(row: Row, timed: Sequence[Row]) -> ContainerRecord:
+    """A container, from its row and those of its sessions in their order."""
+    return ContainerRecord(
+        provider=row.provider,
+        benchmark=row.benchmark,
+        haystack=row.haystack,
+        container=row.container,
+        indexed=row.state in ("indexed", tables.CLEARED),
+        sessions=len(timed),
+        messages=row.messages,
+        tokens=row.tokens,
+        ingest_ms=tuple(session.service_ms for session in timed),
+        attempts=tuple(session.attempts for session in timed),
+        indexing_ms=row.indexing_ms,
+        error=StepError(type=row.error_type, message=row.error_message or "") if row.error_type else None,
+        cached=row.owner == tables.SHARED and not timed,
     )
 
 

@@ -52,7 +52,7 @@ _LEFT = sa.text(
     f"and not failed and not {_DONE}"
 )
 _BY_INDEX = sa.text("set local enable_seqscan = off")
-"""For statements that are prepared while a table is small, and kept."""
+"""For statements that are prepared while a table is small, and kept; `lock_claims` says the same."""
 
 
 class Wanted(NamedTuple):
@@ -83,7 +83,6 @@ class Claims:
 
         def work(connection: sa.Connection) -> set[QuestionKey]:
             lock_claims(connection, presence.checkpoint.run_id)
-            connection.execute(_BY_INDEX)
             granted = connection.execute(_TAKE, {**self._listed(wanted), **values, "place": presence.place})
             return {QuestionKey._make(row) for row in granted}
 

@@ -149,6 +149,22 @@ def test_container_records_hold_what_the_ingest_measured(checkpoint: Checkpoint)
     assert (third.container, third.indexed, third.error, third.sessions) == ("c3", False, None, 0)
 
 
+def test_sessions_of_many_containers_are_one_read(checkpoint: Checkpoint) -> None:
+    numbers = range(30)
+    for provider in ("bm25", "other"):
+        leases = Leases(checkpoint, provider, "locomo", "now")
+        for number in numbers:
+            leases.claim(f"c{number}", "h")
+            for ordinal in range(number % 3):
+                leases.session_done(f"c{number}", ordinal, float(number), 1)
+            asyncio.run(leases.indexed(f"c{number}", messages=1, tokens=1, indexing_ms=0.0))
+    asked: list[str] = []
+    sa.event.listen(checkpoint.engine, "before_cursor_execute", lambda *detail: asked.append(detail[2]))
+    found = {(record.provider, record.container): record.ingest_ms for record in checkpoint.container_records()}
+    assert found == {(who, f"c{n}"): (float(n),) * (n % 3) for who in ("bm25", "other") for n in numbers}
+    assert len([statement for statement in asked if "FROM sessions" in statement]) == 2
+
+
 # --- votes ---------------------------------------------------------------------------------------------------------
 
 
@@ -220,9 +236,6 @@ def test_steps_and_votes_of_many_questions_are_one_read(checkpoint: Checkpoint) 
     assert len([statement for statement in asked if "SELECT" in statement]) == 1
 
 
-# --- second tries --------------------------------------------------------------------------------------------------
-
-
 def test_reading_some_questions_does_not_read_the_whole_run(postgres_url: str) -> None:
     """Of a table that has no statistics yet: PostgreSQL looks for a list of questions among all rows of the run."""
     cases = [made_records.case(number) for number in range(300)]
@@ -244,6 +257,9 @@ def test_reading_some_questions_does_not_read_the_whole_run(postgres_url: str) -
             plans = [connection.exec_driver_sql(f"explain (analyze) {one}", given).all() for one, given in reads]
     assert len(plans) == 7
     assert not [line for plan in plans for (line,) in plan if "Rows Removed" in line]
+
+
+# --- second tries --------------------------------------------------------------------------------------------------
 
 
 def test_only_a_step_that_failed_or_was_asked_again_is_a_retried_one(checkpoint: Checkpoint) -> None:
