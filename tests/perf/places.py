@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any  # Any: parsed JSON
+from typing import Any, NamedTuple  # Any: parsed JSON
 
 from tests.bench.plugin.suite import comparable
 from tests.perf.in_flight import serve
@@ -38,6 +38,15 @@ SERVICES = (
 )
 
 
+class Ran(NamedTuple):
+    """A run at several places: when it began, when each place ended (Unix seconds), its status, what the server saw."""
+
+    begun: float
+    ended: dict[str, float]
+    status: dict[str, int]
+    seen: dict[str, Any]
+
+
 def begin(folder: Path, address: str, url: str, options: argparse.Namespace, shard: int = 0) -> subprocess.Popen[bytes]:
     """Pytest at a place of its own, which begins with that shard if it is one."""
     folder.mkdir(parents=True)
@@ -48,6 +57,7 @@ def begin(folder: Path, address: str, url: str, options: argparse.Namespace, sha
         *(sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "--run-id", "one"),
         *("--runs-dir", str(folder), "--in-flight", str(options.in_flight), *options.selection),
         *(SERVICES if not options.provider else ("--provider", options.provider)),
+        *options.plugins,
     ]
     if options.shards and shard:
         command += ["--shard", f"{shard}/{options.shards}"]
@@ -84,41 +94,52 @@ def disturb(
     server.start()
 
 
-def measured(places: int, server: PostgresServer, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Run `places` and print what is seen; the report that they agree on."""
+def run(places: int, server: PostgresServer, folder: Path, options: argparse.Namespace) -> Ran:
+    """Make a run at so many places, each in a folder of its own below `folder`."""
     service, address = serve(options.delay)
     url, begun = server.database(), time.time()
     names = [f"place {number}" for number in range(1, places + 1)]
     running = {name: begin(folder / name, address, url, options, shard) for shard, name in enumerate(names, 1)}
-    if options.kill and places > 1:
-        disturb(running, lambda: begin(folder / "late", address, url, options), server, address, options.questions)
-    walls: dict[str, float] = {}
+    ended: dict[str, float] = {}
     try:
-        while len(walls) < len(running):
-            for name, process in running.items():
-                if name not in walls and process.poll() is not None:
-                    walls[name] = time.time() - begun
+        if options.kill and places > 1:
+            disturb(running, lambda: begin(folder / "late", address, url, options), server, address, options.questions)
+        while len(ended) < len(running):
+            gone = [name for name, process in running.items() if process.poll() is not None]
+            ended = {name: time.time() for name in gone} | ended
             time.sleep(0.05)
             if time.time() > begun + options.seconds:
-                sys.exit(f"after {options.seconds} s only {sorted(walls)} have ended")
+                sys.exit(f"after {options.seconds} s only {sorted(ended)} have ended")
+        return Ran(begun, ended, {name: one.returncode for name, one in running.items()}, counted(address))
     finally:
         for process in running.values():
             process.kill()
             process.wait()
-    seen = counted(address)
-    service.terminate()
-    service.wait()
+        service.terminate()
+        service.wait()
+
+
+def measured(places: int, server: PostgresServer, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Run `places` and print what is seen; the report that they agree on."""
+    ran = run(places, server, folder, options)
+    seen = ran.seen
     calls = sum(seen["calls"].values())
     ideal = calls * options.delay / 1000 / options.in_flight
     window = seen["last"] - seen["first"]
     print(f"{places} places: {seen['calls']}, ideal {ideal:.1f} s, first to last call {window:.1f} s")
     print(f"  {seen['most']} in flight at most, {seen['in_any_minute']} of the provider's calls in the fullest minute")
-    reports = {name: report_of(folder / name) for name in running}
-    for name, process in running.items():
+    reports = {name: report_of(folder / name) for name in ran.ended}
+    for name, status in ran.status.items():
         alike = reports[name] is not None and reports[name] == reports["place 1"]
         last = (folder / name / "output").read_text().rstrip().splitlines()[-1]
-        print(f"  {name}: {walls[name]:.1f} s, status {process.returncode}, alike {alike}: {last}", flush=True)
+        print(f"  {name}: {ran.ended[name] - ran.begun:.1f} s, status {status}, alike {alike}: {last}", flush=True)
     return reports["place 1"] or {}
+
+
+def synthetic(questions: int) -> list[str]:
+    """What selects so many synthetic questions, over a haystack that has enough people for them."""
+    sessions = str(max(20, questions // 20))
+    return ["-k", "synthetic", "--synthetic-questions", str(questions), "--synthetic-sessions", sessions]
 
 
 def main() -> None:
@@ -136,12 +157,9 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
-    options.selection = ["-k", "locomo"]
+    options.selection, options.plugins = ["-k", "locomo"], []
     if options.synthetic:
-        options.questions = options.synthetic
-        sessions = str(max(20, options.synthetic // 20))
-        options.selection = ["-k", "synthetic", "--synthetic-questions", str(options.synthetic)]
-        options.selection += ["--synthetic-sessions", sessions]
+        options.questions, options.selection = options.synthetic, synthetic(options.synthetic)
     server = PostgresServer()
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from bisect import bisect
 from collections.abc import Sequence
 from itertools import accumulate
@@ -181,6 +182,24 @@ def test_two_places_stop_when_the_money_of_the_run_is_used(suite: Suite) -> None
     for place in ended:
         assert place.status == pytest.ExitCode.INTERRUPTED, place.output
         assert "the money is used (--max-usd)" in place.output
+
+
+def test_a_place_that_is_asked_to_end_frees_its_claims_at_once(suite: Suite) -> None:
+    server = PostgresServer()
+    try:
+        url = server.database()
+        (suite.folder / "hold").touch()
+        place = begin(suite, "first", url, "Service", "-n2")
+        wait_for_places(url, 2, [place])
+        suite.wait_for("begun", 1, place)
+        place.signal_all(signal.SIGTERM)
+        assert suite.end(place).status == pytest.ExitCode.INTERRUPTED
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            ended = connection.execute(sa.select(places.c.ended)).scalars().all()
+    finally:
+        server.close()
+    assert ended == [True, True]
 
 
 @pytest.fixture

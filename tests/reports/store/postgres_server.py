@@ -70,9 +70,9 @@ def _await_server(url: str, server: Process, log: Path) -> None:
 
 
 class PostgresServer:
-    """A server with a user ``bench`` and a password, on a port of its own."""
+    """A server with a user ``bench`` and a password, on a port of its own; a `durable` one waits for the disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'psycopg[binary]'")
         programs = _server_programs()
         if programs is None:
@@ -92,9 +92,23 @@ class PostgresServer:
         made = run_process([*map(str, make), *options], **self._run_as)
         assert made.returncode == 0, made.stderr
         serve = [programs / "postgres", "-D", data, "-p", str(self._port), "-k", self.folder]
-        self._serve = [*map(str, serve), "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
+        self._serve = [
+            *map(str, serve),
+            "-c",
+            f"fsync={'on' if durable else 'off'}",
+            "-c",
+            "listen_addresses=127.0.0.1",
+        ]
         self.url = f"postgresql+psycopg://bench:{PASSWORD}@127.0.0.1:{self._port}"
         self.start()
+
+    def cpu_seconds(self) -> float:
+        """What the processes of the server have used of the CPU (Linux)."""
+        process = Path(f"/proc/{self._server.pid}")
+        living = (process / "task" / process.name / "children").read_text().split()
+        gone = (process / "stat").read_text().rpartition(")")[2].split()[13:15]
+        used = [int((process.parent / child / "schedstat").read_text().split()[0]) for child in living]
+        return sum(used) / 1e9 + sum(map(int, gone)) / os.sysconf("SC_CLK_TCK")
 
     def start(self) -> None:
         """Start it, and return when it takes connections."""
