@@ -13,37 +13,54 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-from tests.perf import places
+from tests.perf import place_times, places
 from tests.perf.fleet_model import COSTS, Costs, Outcome, Work, simulate
 from tests.perf.fleet_picture import picture
 from tests.reports.store.postgres_server import PostgresServer
 
-PLACES = (1, 4, 16, 64, 128, 256, 512, 1000)
+PLACES = (1, 10, 30, 100, 300, 1000)
 WORK = Work(questions=75_000, calls=(0.1, 0.1, 3.0, 3.0), in_flight=8)
 PER_MINUTE = 6000.0
 SERVERS = (8, 2)
 """Cores of PostgreSQL."""
 
 CHECKED = Work(questions=300, calls=(0.5, 0.5, 0.5), in_flight=2, sessions=20)
+CHECKS = ("places", "slowed", "last call, simulated s", "measured s", "whole run, simulated s", "measured s")
 HEADS = (
     *("places", "ideal", "last verdict", "whole run", "of 8 cores", "whole run, 2 cores", "of 2 cores"),
     "whole run, 6,000 calls a minute",
 )
 
 
-def row(costs: Costs, count: int) -> tuple[str, list[Outcome]]:
-    """A line of the table, and the outcomes that it shows: with each server, and with a limit of the service."""
-    limited = Work(WORK.questions, WORK.calls, WORK.in_flight, per_minute=PER_MINUTE)
-    large, small = (simulate(costs, WORK, count, cores) for cores in SERVERS)
-    slowed = simulate(costs, limited, count, SERVERS[0])
+VARIANTS = (*((WORK, cores) for cores in SERVERS), (replace(WORK, per_minute=PER_MINUTE), SERVERS[0]))
+"""What is simulated for each number of places."""
+
+
+def outcomes(costs: Costs, counts: Sequence[int]) -> list[list[Outcome]]:
+    """What each of `VARIANTS` comes to, for each number of places."""
+    with ProcessPoolExecutor(4) as pool:
+        asked = [
+            [pool.submit(simulate, costs, work, count, cores) for work, cores in VARIANTS]
+            for count in sorted(counts, reverse=True)
+        ]
+        return [[one.result() for one in row] for row in reversed(asked)]
+
+
+def line(count: int, found: Sequence[Outcome]) -> str:
+    """A line of the table."""
+    large, small, slowed = found
     cells = (
         *(f"{count:,}", shown(ideal(count)), shown(large.last_verdict), shown(large.wall), f"{large.server:.2f}"),
         *(shown(small.wall), f"{small.server:.2f}", shown(slowed.wall)),
     )
-    return f"| {' | '.join(cells)} |", [large, small, slowed]
+    return f"| {' | '.join(cells)} |"
 
 
 def ideal(count: int) -> float:
@@ -57,23 +74,31 @@ def shown(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
+def told(costs: Costs, count: int, slowed: float) -> Outcome:
+    """What the simulation says of the checked run, on a machine where everything takes `slowed` times as long."""
+    return simulate(Costs(*(cost * slowed for cost in costs)), CHECKED, count, cores=2)
+
+
 def check(costs: Costs) -> None:
     """Print what real runs take beside what the simulation says."""
-    options = argparse.Namespace(delay=CHECKED.calls[0] * 1000, provider=None, per_minute=None, shards=0, plugins=[])
-    options.selection, options.kill, options.seconds = places.synthetic(CHECKED.questions), False, 1800
-    print("| places | last call, simulated | measured | whole run, simulated | measured |")
-    print("|--:|--:|--:|--:|--:|")
+    options = argparse.Namespace(delay=CHECKED.calls[0] * 1000, provider=None, per_minute=None, shards=0)
+    options.plugins, options.selection = place_times.PLUGIN, places.synthetic(CHECKED.questions)
+    options.kill, options.seconds = False, 1800
+    print(f"| {' | '.join(CHECKS)} |\n{'|--:' * len(CHECKS)}|", flush=True)
     server = PostgresServer(durable=True)
     try:
         for count in (1, 2, 4):
+            options.in_flight = CHECKED.in_flight * count
             with tempfile.TemporaryDirectory() as folder:
-                options.in_flight = CHECKED.in_flight * count
                 ran = places.run(count, server, Path(folder), options)
-            told = simulate(costs, CHECKED, count, 2, shared=True)
-            last, wall = ran.seen["last"] - ran.begun, max(ran.ended.values()) - ran.begun
-            print(f"| {count} | {told.last_verdict:.1f} | {last:.1f} | {told.wall:.1f} | {wall:.1f} |", flush=True)
+                slowed = statistics.mean(place_times.read(Path(folder) / name)["slowed"] for name in ran.ended)
             if set(ran.status.values()) != {0}:
                 raise SystemExit(f"a place has ended with another status than 0: {ran.status}")
+            slowed = round(slowed, 1)
+            here, wall = told(costs, count, slowed), max(ran.ended.values()) - ran.begun
+            last = ran.seen["last"] - ran.begun
+            cells = (count, slowed, *(f"{one:.1f}" for one in (here.last_verdict, last, here.wall, wall)))
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
     finally:
         server.close()
 
@@ -95,16 +120,15 @@ def main() -> None:
     if options.costs or options.check:
         return
     print(f"| {' | '.join(HEADS)} |\n{'|--:' * len(HEADS)}|")
-    outcomes = []
-    for count in options.places:
-        line, found = row(costs, count)
-        outcomes.append(found)
-        print(line, flush=True)
+    counts = sorted(options.places)
+    found = outcomes(costs, counts)
+    for count, row in zip(counts, found, strict=True):
+        print(line(count, row), flush=True)
     if options.svg:
-        options.svg.write_text(drawn(options.places, outcomes), encoding="utf-8")
+        options.svg.write_text(drawn(counts, found), encoding="utf-8")
 
 
-def drawn(counts: list[int], outcomes: list[list[Outcome]]) -> str:
+def drawn(counts: Sequence[int], outcomes: Sequence[Sequence[Outcome]]) -> str:
     """Walls on the left, what PostgreSQL uses on the right."""
     names = [f"PostgreSQL, {cores} cores" for cores in SERVERS]
     walls = {name: [found[number].wall for found in outcomes] for number, name in enumerate(names)}

@@ -79,9 +79,15 @@ def pytest_configure() -> None:
     Checkpoint.save = _noted(Checkpoint.save)  # type: ignore[method-assign]
 
 
+def _slowed() -> float:
+    """By how much other work on the machine has slowed this process: its threads waited for a core (Linux)."""
+    times = [file.read_text().split() for file in Path("/proc/self/task").glob("*/schedstat")]
+    return 1 + sum(int(one[1]) for one in times) / sum(int(one[0]) for one in times)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     cpu = {**_cpu, "in all": time.process_time()}
-    found = {"seconds": _seconds, "used": _used, "calls": _calls, "moments": _moments, "cpu": cpu}
+    found = {"seconds": _seconds, "used": _used, "calls": _calls, "moments": _moments, "cpu": cpu, "slowed": _slowed()}
     (Path(config.getoption("memorybench_runs_dir")) / FILE.replace("*", str(os.getpid()))).write_text(json.dumps(found))
 
 
