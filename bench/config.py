@@ -103,7 +103,7 @@ class BenchmarkConfig(BaseModel):
     isolation: Literal["haystack", "question"] = Field(
         default="haystack", description="one container for each haystack, or one for each question"
     )
-    in_flight: int = Field(default=32, ge=1, description="calls under way at once, over all workers")
+    in_flight: int = Field(default=32, ge=1, description="calls under way at once, over all workers and places")
     call_timeout: float | None = Field(
         default=None, gt=0, description="seconds that a search, an answer or a verdict may take (a search: 180)"
     )
