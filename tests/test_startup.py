@@ -10,7 +10,7 @@ from tests.processes import run as run_process
 from tests.repository import ROOT
 
 HEAVY = {"anthropic", "httpx", "httpx2", "huggingface_hub", "jinja2", "nltk", "numpy", "openai", "pytest", "scipy"}
-HEAVY |= {"starlette", "uvicorn"}
+HEAVY |= {"ray", "starlette", "uvicorn"}
 LOADED = "import sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
 
 

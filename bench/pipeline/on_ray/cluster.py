@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ T = TypeVar("T")
 RETRIES = 5
 """How often a task is begun again whose process or node is lost."""
 
+_ANSWER_SECONDS = 10.0
+
 _CANCEL_SECONDS = 20.0
 """How long tasks that are cancelled may take to end their calls; then their processes are ended."""
 
@@ -40,6 +43,9 @@ def connect(address: str | None) -> None:
         return
     named = address or os.environ.get("RAY_ADDRESS") or "auto"
     try:
+        if named != "auto":  # where nothing listens, Ray tries for longer than anybody waits
+            host, _colon, port = named.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
         with _own_handlers(), staged_code() as code:
             ray.init(
                 named,
@@ -47,10 +53,10 @@ def connect(address: str | None) -> None:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(". ")
         raise ConfigurationError(
-            f"--engine ray: no cluster can be used at {named}: {reason[:300]} Start one with `ray start --head`, or "
+            f"--engine ray: no cluster can be used at {named}: {reason}. Start one with `ray start --head`, or "
             "name one with --ray-address HOST:PORT."
         ) from error
 

@@ -59,6 +59,12 @@ def test_code_that_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         sys.modules.pop("elsewhere", None)
 
 
+def test_an_address_where_nothing_listens() -> None:
+    cluster = pytest.importorskip("bench.pipeline.on_ray.cluster", reason="needs pip install -e '.[ray]'")
+    with pytest.raises(ConfigurationError, match=r"no cluster can be used at 127.0.0.1:1: .* --ray-address HOST:PORT"):
+        cluster.connect("127.0.0.1:1")
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.pipeline.on_ray.preparing.find_spec", lambda _name: None)
     assert "pip install 'memorybench[ray]'" in refusal(tmp_path)
