@@ -5,6 +5,7 @@ that answers after 50 ms, and runs pytest on LoCoMo with 4 calls in flight. It p
 
 - how many searches and ingests the server has seen, and the time between its first and last call,
 - how many tasks there were, and how long they took beside the calls that they had to wait for,
+- what an empty task costs,
 - with ``--alone`` whether the report is equal to that of one process, but for clocks.
 
 ``--kill`` kills a node after a quarter of the searches, and begins another one.
@@ -19,10 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any  # Any: parsed JSON
 
+from bench.pipeline.on_ray.cluster import Tasks, connect
 from tests.bench.pipeline.on_ray.ray_cluster import RayCluster
 from tests.perf.in_flight import serve
 from tests.perf.places import SERVICES, counted, report_of
@@ -81,6 +83,27 @@ def measured(cluster: RayCluster | None, url: str, folder: Path, options: argpar
     return report_of(folder) or {}
 
 
+def empty_task_ms(cluster: RayCluster, count: int = 500) -> float:
+    """What a task costs that does nothing: with all of them, over two processes."""
+    connect(cluster.address)
+    tasks = Tasks(_nothing, None, print)
+    tasks.begin([0])
+    while len(tasks):  # the first one starts processes and sends them the code
+        list(tasks.ended())
+        time.sleep(0.01)
+    begun = time.monotonic()
+    for number in range(count):
+        tasks.begin([number])
+    while len(tasks):
+        list(tasks.ended())
+        time.sleep(0.01)
+    return 1000 * (time.monotonic() - begun) / count
+
+
+def _nothing(_shared: object, _arguments: Sequence[object]) -> None:
+    return None
+
+
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
     """What differs between two reports, by its place in them."""
     if isinstance(one, dict) and isinstance(other, dict):
@@ -107,6 +130,7 @@ def main() -> None:
     cluster = RayCluster(2)
     try:
         with tempfile.TemporaryDirectory() as folder:
+            print(f"an empty task: {empty_task_ms(cluster):.1f} ms")
             together = measured(cluster, server.database(), Path(folder) / "ray", options)
             if options.alone:
                 alone = measured(None, server.database(), Path(folder) / "alone", options)

@@ -65,9 +65,11 @@ def connect(address: str | None) -> None:
 def _own_handlers() -> Iterator[None]:
     """Ray ends a process at SIGTERM that connects to it."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def processors() -> int:

@@ -21,7 +21,7 @@ LOG = "ray.log"
 
 
 class RayRunner(Following):
-    """Has the blocks of a run done by tasks, each of which is a place of the run while it runs."""
+    """Has the blocks of a run done by tasks, whose processes are places of the run."""
 
     def __init__(
         self, session: RunSession, part: RunPart, presence: Presence, is_own: Callable[[SelectedQuestion], bool]

@@ -32,12 +32,12 @@ _SENT = re.compile(
 """The variables that are sent: those of this suite, of PostgreSQL and of proxies, keys and addresses."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Assignment:
     """What is the same for all blocks of a run; `benchmarks` are names or dotted paths.
 
     `folder` is the run's folder where it was begun, and `folder_id` what it is called, so that a node that shares it is
-    known. It holds keys and passwords: it is handed to tasks and never logged.
+    known. It holds keys and passwords: it is handed to tasks and never logged, as the `runtime_env` of Ray is.
     """
 
     config: BenchmarkConfig

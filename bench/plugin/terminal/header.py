@@ -27,6 +27,7 @@ def header_lines(config: BenchmarkConfig, participants: Participants, resumption
         *searching,
         f"{config.in_flight} in flight",
         *([f"{'begins with ' if config.shares_run else ''}shard {config.shard}"] if config.shard else []),
+        *([f"engine {config.engine}"] if config.engine != "local" else []),
     ]
     yield from folded(" · ".join(parts))
     for name, found in participants.providers.items():

@@ -17,6 +17,7 @@ from bench.pipeline.on_ray.blocks import Block
 from bench.pipeline.on_ray.shipping import Assignment
 from bench.pipeline.on_ray.worker import do_block
 from bench.run import run_benchmark
+from reports.store import QuestionKey
 from tests.processes import forked
 from tests.reports.store.postgres_server import PostgresServer
 from tests.subjects.many_haystacks import HAYSTACKS, Many
@@ -82,3 +83,15 @@ def test_a_store_in_a_folder_is_searched_at_the_node_that_has_it(
     alone = run_benchmark(config(tmp_path / "alone"), MANY).report
     assert report.results[0].retrieval == alone.results[0].retrieval
     assert report.results[0].questions == alone.results[0].questions
+
+
+def test_a_node_without_the_data_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MEMORYBENCH_")]:
+        monkeypatch.delenv(name)
+    session = RunSession(config(tmp_path, engine="ray"), "test")
+    session.folder.mkdir(parents=True)
+    assignment = replace(Assignment.of(session, {}), benchmarks=("locomo",), data=str(tmp_path / "nothing"))
+    ended = do_block(assignment, [QuestionKey("watched", "locomo", "conv-26-q000")])
+    assert ended.refusal is not None
+    assert "locomo10.json" in ended.refusal
+    assert f"process {os.getpid()} of " in ended.where
