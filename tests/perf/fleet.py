@@ -25,7 +25,7 @@ from tests.perf.fleet_model import COSTS, Costs, Outcome, Work, simulate
 from tests.perf.fleet_picture import picture
 from tests.reports.store.postgres_server import PostgresServer
 
-PLACES = (1, 10, 30, 100, 300, 1000)
+PLACES = (1, 10, 100, 300, 1000)
 WORK = Work(questions=75_000, calls=(0.1, 0.1, 3.0, 3.0), in_flight=8)
 PER_MINUTE = 6000.0
 SERVERS = (8, 2)
@@ -43,9 +43,9 @@ VARIANTS = (*((WORK, cores) for cores in SERVERS), (replace(WORK, per_minute=PER
 """What is simulated for each number of places."""
 
 
-def outcomes(costs: Costs, counts: Sequence[int]) -> list[list[Outcome]]:
+def outcomes(costs: Costs, counts: Sequence[int], processes: int | None) -> list[list[Outcome]]:
     """What each of `VARIANTS` comes to, for each number of places."""
-    with ProcessPoolExecutor(4) as pool:
+    with ProcessPoolExecutor(processes) as pool:
         asked = [
             [pool.submit(simulate, costs, work, count, cores) for work, cores in VARIANTS]
             for count in sorted(counts, reverse=True)
@@ -108,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places", type=int, nargs="+", default=PLACES, metavar="N")
     parser.add_argument("--svg", type=Path, metavar="FILE")
+    parser.add_argument("--processes", type=int, metavar="N", help="that simulate at once (the machine's cores)")
     parser.add_argument("--costs", action="store_true")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
         return
     print(f"| {' | '.join(HEADS)} |\n{'|--:' * len(HEADS)}|")
     counts = sorted(options.places)
-    found = outcomes(costs, counts)
+    found = outcomes(costs, counts, options.processes)
     for count, row in zip(counts, found, strict=True):
         print(line(count, row), flush=True)
     if options.svg:

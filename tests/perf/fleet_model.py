@@ -27,7 +27,7 @@ from reports.store.sharing.place_limits import _EACH_PLACE_SECONDS, DIVIDE_SECON
 
 COSTS = Path(__file__).with_name("fleet_costs.json")
 _READ_TOGETHER = 50
-_SHOWN_TOGETHER = 500  # ten reads are simulated as a long one
+_SHOWN_TOGETHER = 2000  # so many reads are simulated as a long one
 _FOLLOWED = 2000
 _NOBODY = 0xFFFF
 _SLICE = 0.05
@@ -212,8 +212,8 @@ class _Place:
         for work in (self._write(), self._renew(), self._divide(), self._claim()):
             self.env.process(work)
         yield from self._show()
-        for first in range(0, questions, 500):
-            count = min(500, questions - first)
+        for first in range(0, questions, _SHOWN_TOGETHER):
+            count = min(_SHOWN_TOGETHER, questions - first)
             yield from self.server.execute(self.costs.report_read_a_question * count)
             yield from self._compute(self.costs.report * count)
 
@@ -289,11 +289,14 @@ class _Place:
         else:
             yield from self.server.execute(self.costs.container)
             yield self.server.committed()
+        own = (self.costs.own - self.costs.shown) / len(work.calls) / 1000
+        if self.run.machine is not None:
+            yield from self._compute(own * len(work.calls) * 1000)
+            own = 0.0
         for number, seconds in enumerate(work.calls):
             if number >= len(work.calls) - work.limited:
                 yield from self.run.turn()
-            yield from self._call(seconds)
-            yield from self._compute((self.costs.own - self.costs.shown) / len(work.calls))
+            yield from self._call(seconds + own)
             yield self._save()
         self.run.done[question] = 1
         self.run.last_verdict = self.env.now

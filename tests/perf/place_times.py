@@ -124,7 +124,21 @@ def show(ran: places.Ran, found: dict[str, dict[str, Any]]) -> None:
     """Print a line for each place."""
     last = max(one["moments"].get("last save", 0.0) for one in found.values())
     print(f"last verdict after {last - ran.begun:.1f} s")
-    titles = ("place", "status", "wall s", "CPU s", "claims", "s", "of wall", "CPU s", "looks", "s", "reads", "s")
+    titles = (
+        "place",
+        "status",
+        "wall s",
+        "slowed",
+        "CPU s",
+        "claims",
+        "s",
+        "of wall",
+        "CPU s",
+        "looks",
+        "s",
+        "reads",
+        "s",
+    )
     print(" ".join(f"{title:>8}" for title in (*titles, "report s", "CPU s", "to report", "to exit")))
     for name, one in sorted(found.items()):
         seconds, calls = defaultdict(float, one["seconds"]), defaultdict(int, one["calls"])
@@ -132,7 +146,8 @@ def show(ran: places.Ran, found: dict[str, dict[str, Any]]) -> None:
         looks = [which for which in LOOKS if which in calls]
         looked = sum(seconds[which] for which in looks)
         row = (
-            *(name.removeprefix("place "), ran.status[name], f"{wall:.1f}", f"{one['cpu']['in all']:.1f}"),
+            *(name.removeprefix("place "), ran.status[name], f"{wall:.1f}", f"{one['slowed']:.1f}"),
+            f"{one['cpu']['in all']:.1f}",
             *(calls["take"], f"{seconds['take']:.2f}", f"{seconds['take'] / wall:.2%}"),
             f"{one['used'].get('take', 0.0):.2f}",
             *(sum(calls[which] for which in looks), f"{looked:.2f}", calls["steps"], f"{seconds['steps']:.2f}"),

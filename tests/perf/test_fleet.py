@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.perf import fleet
 from tests.perf.fleet_model import Costs, Work, simulate
+from tests.repository import ROOT
 
+PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
 FREE = Costs(*[0.0] * len(Costs._fields))
 
 
@@ -42,3 +45,11 @@ def test_places_of_one_machine_share_its_cores() -> None:
     alone, together = (simulate(costs, work, 4, cores=2, shared=shared).wall for shared in (False, True))
     assert alone == pytest.approx(200 * 0.010, abs=1.1)
     assert together == pytest.approx(4 * 200 * 0.010 / 2, abs=1.1)
+
+
+@pytest.mark.parametrize("places", ["1", "2", "4"])
+def test_the_page_has_what_is_simulated_of_the_checked_runs(places: str) -> None:
+    section = PAGE.partition("python -m tests.perf.fleet --check")[2]
+    row = next(line for line in section.splitlines() if line.startswith(f"| {places} |")).strip("| ").split(" | ")
+    found = fleet.told(Costs.stored(), int(places), float(row[1]))
+    assert [row[2], row[4]] == [f"{found.last_verdict:.1f}", f"{found.wall:.1f}"]
