@@ -78,13 +78,8 @@ def test_a_place_awaits_the_batch_that_another_one_had_sent(suite: Suite, server
     server.held.set()
     database = PostgresServer()
     try:
-        options = (
-            *CHOSEN,
-            "--judge",
-            server.name("openai"),
-            "--judge-batch",
-            f"--checkpoint-url={database.database()}",
-        )
+        shared = ("--run-id=one", f"--checkpoint-url={database.database()}")
+        options = (*CHOSEN, "--judge", server.name("openai"), "--judge-batch", *shared)
         places = [f"--runs-dir={suite.folder / place}" for place in ("first", "second")]
         killed = suite.start("bench", *options, places[0], **QUICK)
         wait(lambda: any(server.looks.values()) or killed.poll() is not None)
