@@ -44,6 +44,8 @@ def _default(name: str) -> object:
 
 
 def _options(name: str, value: object) -> list[str]:
+    if name == "data":  # has no option
+        return ["-o", f"memorybench_data={value}"]
     if isinstance(value, bool):
         return [option_name(name)] if value else []
     values = value if isinstance(value, list) else [value]

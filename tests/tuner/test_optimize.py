@@ -29,6 +29,7 @@ def study_of(tuner: Tuner) -> optuna.Study:
 
 
 def test_a_search_ends_with_a_verdict_and_a_command_that_a_run_accepts(tuner: Tuner) -> None:
+    tuner.environment["MEMORYBENCH_DATA"] = str(tuner.folder)  # a setting that has no option
     ended = tuner.optimize("--trials=12", "--seed=1", "--preset=quick", "--param=top_k=10..50 step 40")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "not searched: idle changes nothing (0.0, 1.0 give what the default 0.5 gives" in ended.stdout

@@ -76,7 +76,7 @@ class Suite:
         self.strict = strict
         self.runs = folder / "runs"
         self.place = ROOT
-        self.seconds = 100.0
+        self.seconds = 240.0
         self.fresh = False
         (folder / "nothing").mkdir()
         self.environment = {
