@@ -13,7 +13,7 @@ Lines = Mapping[str, Sequence[float]]
 
 
 def picture(across: Sequence[int], panels: Mapping[str, tuple[Lines, Mapping[float, str]]]) -> str:
-    """An SVG with a panel for each title: its lines, of a value for each of `across`, and the marks of its scale."""
+    """An SVG with a panel for each title: lines of values for the first of `across`, and the marks of the scale."""
     parts = [part for number, title in enumerate(panels) for part in _panel(number, title, across, *panels[title])]
     width, height = LEFT + len(panels) * (WIDTH + GAP) - GAP + RIGHT, TOP + HEIGHT + 50
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
@@ -53,7 +53,7 @@ def _panel(number: int, title: str, across: Sequence[int], lines: Lines, marks: 
     parts.append(_text(left + WIDTH / 2, TOP + HEIGHT + 36, "places", "middle"))
     free = -math.inf
     for which, (name, values) in sorted(enumerate(lines.items()), key=lambda line: y(line[1][1][-1])):
-        points = [(x(place), y(max(value, min(marks)))) for place, value in zip(across, values, strict=True)]
+        points = [(x(place), y(max(value, min(marks)))) for place, value in zip(across, values, strict=False)]
         parts.append(f'<polyline class="l{which}" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>')
         free = max(free + 14, points[-1][1] + 4)  # names of lines that end at the same height stand below each other
         parts.append(_text(left + WIDTH + 6, free, name, "start", f"t{which}"))
