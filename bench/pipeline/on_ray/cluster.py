@@ -109,6 +109,11 @@ class Tasks(Generic[T]):
                 raise LostError(" ".join(str(error).split())) from error
             yield arguments, result
 
+    def wait(self, seconds: float) -> None:
+        """Return when all calls have ended, or after so long."""
+        if waiting := list(self._waiting):
+            ray.wait(waiting, num_returns=len(waiting), timeout=seconds, fetch_local=False)
+
     def cancel(self) -> None:
         """End the calls, and return when they have ended or after a while."""
         for force in (False, True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from bench.pipeline.on_ray.blocks import Block, block_size, blocks_of
 from bench.pipeline.on_ray.cluster import RETRIES, LostError, Tasks, processors
@@ -18,6 +19,9 @@ from vocabulary import InfrastructureError, StalledError
 
 LOG = "ray.log"
 """In the run's folder: what the processes of the cluster have printed."""
+
+_LAST_SECONDS = 10.0
+"""How long tasks may take to end whose questions are all recorded."""
 
 
 class RayRunner(Following):
@@ -62,8 +66,7 @@ class RayRunner(Following):
             raise StalledError(f"--engine ray: a task was begun {RETRIES + 1} times and lost: {error}") from error
 
     def _note(self, block: Block, ended: Ended) -> None:
-        self._write(f"{ended.where}: {len(block)} questions, from {block[0].question}, in {ended.seconds:.1f} s")
-        self._write(ended.printed)
+        self._log_end(block, ended)
         if ended.refusal:
             raise StalledError(f"--engine ray: {ended.where} cannot go on: {ended.refusal}")
         over = self._claims.over(block)
@@ -83,9 +86,18 @@ class RayRunner(Following):
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        if not self._plan.left():
+            self._tasks.wait(_LAST_SECONDS)
+        with suppress(LostError):
+            for block, ended in self._tasks.ended():
+                self._log_end(block, ended)
         self._tasks.cancel()
         self._presence.end_invocation()
         super().stop()
+
+    def _log_end(self, block: Block, ended: Ended) -> None:
+        self._write(f"{ended.where}: {len(block)} questions, from {block[0].question}, in {ended.seconds:.1f} s")
+        self._write(ended.printed)
 
     def _write(self, text: str) -> None:
         """Add to the log."""
