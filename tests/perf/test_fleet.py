@@ -53,11 +53,3 @@ def test_the_page_has_what_is_simulated_of_the_checked_runs(places: str) -> None
     row = next(line for line in section.splitlines() if line.startswith(f"| {places} |")).strip("| ").split(" | ")
     found = fleet.told(Costs.stored(), int(places), float(row[1]))
     assert [row[2], row[4]] == [f"{found.last_verdict:.1f}", f"{found.wall:.1f}"]
-
-
-@pytest.mark.long
-def test_the_page_has_what_is_simulated_of_ten_places() -> None:
-    found = simulate(Costs.stored(), fleet.WORK, 10, fleet.SERVERS[0])
-    section = PAGE.partition("python -m tests.perf.fleet --svg")[2]
-    row = next(line for line in section.splitlines() if line.startswith("| 10 |"))
-    assert row.split(" | ")[:5] == fleet.line(10, [found, found]).split(" | ")[:5]
