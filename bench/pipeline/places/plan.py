@@ -16,7 +16,7 @@ from reports.store.sharing import Wanted
 FREE, ELSEWHERE, HERE, OVER = range(4)
 """What is known of a question; of one that is `FREE`, that nobody is known to have it."""
 
-LARGEST_BLOCK = 64
+LARGEST_BLOCK = 32
 """How many questions are claimed at once; fewer when few are left, so that all places end together."""
 
 _LISTED_BLOCKS = 4
