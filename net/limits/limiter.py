@@ -135,13 +135,13 @@ class Limiter:
             self._adaptive.give_back()
 
     async def _turn(self, standing: Standing) -> None:
-        if self._outages is None:
+        begins = False
+        while not begins:
+            if self._outages:
+                await self._outages.turn(standing)
             await self._schedule.turn()
-        begins = self._outages is None
-        while self._outages and not begins:
-            await self._outages.turn(standing)
-            await self._schedule.turn()
-            begins = self._outages.may_begin(standing)  # the rate may have made it wait into an outage
+            # the rate may have made it wait into an outage
+            begins = self._outages is None or self._outages.may_begin(standing)
         standing.turn = time.monotonic()
 
     async def renew(self, standing: Standing) -> None:

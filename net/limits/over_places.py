@@ -27,6 +27,7 @@ class OverPlaces:
         self._booking = DaemonThreads(1, "rates")
         self._wake = threading.Event()
         self._ended = False
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._divide, name="bench-parts", daemon=True)
 
     def schedule(self, service: str, per_minute: float | None) -> BookedSchedule:
@@ -36,8 +37,10 @@ class OverPlaces:
 
     def slots(self, service: str, count: int) -> PartSlots:
         """The part that this process has of the slots of a service."""
-        self._parts[service] = Part(count, self._begin)
-        return PartSlots(self._parts[service])
+        part = self._parts[service] = Part(count, self._begin)
+        if self._failure is not None:
+            part.fail(self._failure)
+        return PartSlots(part)
 
     def close(self) -> None:
         """Divide and book nothing more."""
@@ -67,5 +70,6 @@ class OverPlaces:
                         self._schedules[service].paused(seconds)
                 self._wake.wait(division.again)
         except Exception as error:  # noqa: BLE001  given to the calls that wait
-            for part in self._parts.values():
+            self._failure = error
+            for part in list(self._parts.values()):
                 part.fail(error)

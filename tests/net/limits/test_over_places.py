@@ -278,3 +278,17 @@ def test_calls_that_wait_for_a_turn_get_the_error_of_the_database(tmp_path: Path
                     assert isinstance(ended, CheckpointError)
 
     run(work)
+
+
+def test_a_service_that_is_first_called_after_the_database_failed_fails_too() -> None:
+    shared = Run()
+    shared.error = CheckpointError("the database is gone")
+    with closing(OverPlaces(shared, 4)) as over:
+
+        async def work() -> None:
+            with pytest.raises(CheckpointError, match="is gone"):
+                await over.under_way.take(0)
+            with pytest.raises(CheckpointError, match="is gone"):
+                await over.slots("late", 2).take()
+
+        run(work)
