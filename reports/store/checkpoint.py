@@ -294,10 +294,7 @@ class Checkpoint:
         return self._retried(read)
 
     def _retried(self, read: Callable[[], T]) -> T:
-        try:
-            return self.reconnecting.run(read)
-        except sa.exc.SQLAlchemyError as error:
-            raise tables.failure(self.url, "read", error) from error
+        return self.reconnecting.attempt(read, self.url, "read")
 
 
 def _save_statement(engine: Engine, table: sa.Table) -> sa.Executable:

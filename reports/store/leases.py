@@ -79,10 +79,7 @@ class Leases:
             with self._checkpoint.engine.begin() as connection:
                 return self._taken(connection, container, haystack, again=again, replayed=replayed)
 
-        try:
-            return self._checkpoint.reconnecting.run(take)
-        except sa.exc.SQLAlchemyError as error:
-            raise tables.failure(self._checkpoint.url, "written", error) from error
+        return self._checkpoint.reconnecting.attempt(take, self._checkpoint.url, "written")
 
     async def beat(self, container: str) -> bool:
         """Show that the holder lives; False if the container is no longer in its hands."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import sqlalchemy as sa
+
+from reports.store import tables
 
 T = TypeVar("T")
 
@@ -48,6 +50,13 @@ class Reconnecting:
                 if end is not None:
                     self._lost_at, self._back_at = None, time.monotonic()
                 return value
+
+    def attempt(self, work: Callable[[], T], url: str, undone: Literal["read", "written"]) -> T:
+        """As `run`; raises `CheckpointError`, which names the database and what was not done, for its failures."""
+        try:
+            return self.run(work)
+        except sa.exc.SQLAlchemyError as error:
+            raise tables.failure(url, undone, error) from error
 
     def close(self) -> None:
         """Somebody waits for the end: have little patience from now on."""

@@ -70,10 +70,7 @@ class BatchRows:
             with self._opened().begin() as connection:
                 return work(connection)
 
-        try:
-            return self._reconnecting.run(do)
-        except sa.exc.SQLAlchemyError as error:
-            raise tables.failure(self._url, "written", error) from error
+        return self._reconnecting.attempt(do, self._url, "written")
 
     def _opened(self) -> Engine:
         with self._lock:

@@ -119,10 +119,7 @@ class PlaceLimits:
             return row
 
         checkpoint = self._presence.checkpoint
-        try:
-            return checkpoint.reconnecting.run(work)
-        except sa.exc.SQLAlchemyError as error:
-            raise tables.failure(checkpoint.url, "written", error) from error
+        return checkpoint.reconnecting.attempt(work, checkpoint.url, "written")
 
     def _connected(self) -> sa.Connection:
         """A connection of its own, where a statement is a transaction and nobody waits for the server's disk.

@@ -200,10 +200,7 @@ class Presence:
             with self.checkpoint.engine.begin() as connection:
                 return work(connection)
 
-        try:
-            return self.checkpoint.reconnecting.run(do)
-        except sa.exc.SQLAlchemyError as error:
-            raise tables.failure(self.checkpoint.url, "written", error) from error
+        return self.checkpoint.reconnecting.attempt(do, self.checkpoint.url, "written")
 
     def _counts_as_gone(self, row: _Row) -> bool:
         # a folder has one invocation at a time, which its lock sees to
