@@ -51,11 +51,11 @@ def _as_the_code_has_it(system: list[str], reference: list[str]) -> float:
     return 0.0 if math.isnan(tau) else (tau + 1) / 2
 
 
-@example(events=3, told=[3, 3, 3, 3, 3])
+@example(events=3, said=[3, 3, 3, 3, 3])
 @given(st.integers(2, 6), st.lists(st.integers(0, 5) | st.sampled_from(["", "Intro", "More"]), min_size=1, max_size=9))
-def test_the_order_of_events_is_that_of_the_papers_code(events: int, told: list[int | str]) -> None:
+def test_the_order_of_events_is_that_of_the_papers_code(events: int, said: list[int | str]) -> None:
     lines = [(f"line {one}" if isinstance(one, int) else one, one if isinstance(one, int) and one < events else None)
-             for one in told]  # fmt: skip
+             for one in said]  # fmt: skip
     system, used = [], set[int]()
     for text, event in lines:
         system.append(f"event {event}" if event is not None and event not in used else text)

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, ParamSpec, TypeVar  # Any: Ray's references
+from typing import Any, Generic, TypeVar  # Any: Ray's references
 
 import ray
 from ray._private import worker as ray_worker  # it has no other way to say where its messages go
@@ -18,7 +18,6 @@ from ray.exceptions import RayError
 from bench.pipeline.on_ray.shipping import staged_code
 from vocabulary import ConfigurationError
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 RETRIES = 5

@@ -52,7 +52,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    """One folder for all tests: the nodes are told of it when they begin."""
+    """One folder for all tests: the nodes get its path when they begin."""
     suite = Suite(tmp_path_factory.mktemp("ray"))
     suite.seconds = 300.0
     return suite
