@@ -45,6 +45,7 @@ class Service(Local):
         self.workspace.mkdir(exist_ok=True)
 
     def ingest(self, container: str, session: Session) -> None:
+        note("sent", f"{os.getpid()} {container} {session.id}")
         with timed():
             super().ingest(container, session)
 
