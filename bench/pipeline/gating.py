@@ -72,10 +72,7 @@ class Gating:
         held = [*self.thresholds, *(rule.threshold for rule in self.rules)]
         check_thresholds(held, scope)
         for one in held:
-            measured = one.metric.startswith(("accuracy", "f1.", "exact_match.", "nuggets.")) or one.metric.endswith(
-                "judge_ms"
-            )
-            if self.config.answers and not measured:
+            if self.config.answers and not one.is_of_judging:
                 raise ConfigurationError(
                     f"{one.name} has no value with --answers {self.config.answers}: the answers are recorded, and only "
                     "judging is measured. Leave one of the two out."

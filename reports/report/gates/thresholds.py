@@ -55,6 +55,12 @@ class Threshold:
         """Times may be at most the threshold, all else at least."""
         return "at most" if self.metric in TIMES else "at least"
 
+    @property
+    def is_of_judging(self) -> bool:
+        """Whether judging alone measures it, whoever gave the answers."""
+        judged = ("accuracy", *ANSWER_NAMES, *NUGGET_NAMES)
+        return self.metric in judged or self.metric.endswith(".judge_ms")
+
 
 def _number(text: str) -> float | None:
     try:

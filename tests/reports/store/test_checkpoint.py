@@ -149,8 +149,9 @@ def test_container_records_hold_what_the_ingest_measured(checkpoint: Checkpoint)
     assert (third.container, third.indexed, third.error, third.sessions) == ("c3", False, None, 0)
 
 
-def test_sessions_of_many_containers_are_one_read(checkpoint: Checkpoint) -> None:
-    numbers = range(30)
+@pytest.mark.parametrize(("containers", "reads"), [(30, 1), (101, 3)])
+def test_sessions_of_fifty_containers_are_one_read(checkpoint: Checkpoint, containers: int, reads: int) -> None:
+    numbers = range(containers)
     for provider in ("bm25", "other"):
         leases = Leases(checkpoint, provider, "locomo", "now")
         for number in numbers:
@@ -162,7 +163,7 @@ def test_sessions_of_many_containers_are_one_read(checkpoint: Checkpoint) -> Non
     sa.event.listen(checkpoint.engine, "before_cursor_execute", lambda *detail: asked.append(detail[2]))
     found = {(record.provider, record.container): record.ingest_ms for record in checkpoint.container_records()}
     assert found == {(who, f"c{n}"): (float(n),) * (n % 3) for who in ("bm25", "other") for n in numbers}
-    assert len([statement for statement in asked if "FROM sessions" in statement]) == 2
+    assert len([statement for statement in asked if "FROM sessions" in statement]) == 2 * reads
 
 
 # --- votes ---------------------------------------------------------------------------------------------------------
