@@ -57,7 +57,7 @@ class Threshold:
 
     @property
     def is_of_judging(self) -> bool:
-        """Whether judging alone measures it, whoever gave the answers."""
+        """Whether it is measured where recorded answers are judged."""
         judged = ("accuracy", *ANSWER_NAMES, *NUGGET_NAMES)
         return self.metric in judged or self.metric.endswith(".judge_ms")
 
