@@ -19,7 +19,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench.pipeline.places.plan import LARGEST_BLOCK
+from bench.pipeline.places.plan import USUAL_BLOCK
 from net import Demand
 from reports.store import Checkpoint, Leases, QuestionKey, Step
 from reports.store.sharing import Claims, PlaceLimits, Presence, Wanted
@@ -98,7 +98,7 @@ class Statements:
         self.note("flush", flush, "the quickest tenth of these, less that of 300 that do not wait for the disk")
         claims = Claims(presence)
         wanted = [Wanted(key, case.haystack, alone=True) for key, case in zip(self.keys, self.cases, strict=True)]
-        block, listed = LARGEST_BLOCK, 4 * LARGEST_BLOCK
+        block, listed = USUAL_BLOCK, 4 * USUAL_BLOCK
         server, wall = self.cost(50, lambda number: claims.take(wanted[number * block :][:listed], block))
         self.note("claim", server, f"mean of 50 Claims.take of {block} of {listed} haystacks")
         self.note("claim_held", max(server, wall - flush), QUICK.format("these, less flush"))

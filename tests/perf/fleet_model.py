@@ -21,7 +21,7 @@ import simpy
 
 from bench.pipeline import LOOK_AHEAD
 from bench.pipeline.places.following import LOOK_SECONDS
-from bench.pipeline.places.plan import LARGEST_BLOCK
+from bench.pipeline.places.plan import USUAL_BLOCK, block_size
 from reports.store.leases import HEARTBEAT_SECONDS
 from reports.store.sharing.place_limits import _EACH_PLACE_SECONDS, DIVIDE_SECONDS
 
@@ -173,10 +173,13 @@ class _Run:
         """How many questions nobody has claimed."""
         return self.work.questions - self.claimed
 
+    def block(self) -> int:
+        """How many questions a place claims next."""
+        return block_size(self.free, self.places)
+
     def take(self, number: int) -> range:
         """Give a place the next block."""
-        block = max(1, min(LARGEST_BLOCK, self.free // (2 * self.places), self.free))
-        taken = range(self.claimed, min(self.claimed + block, self.work.questions))
+        taken = range(self.claimed, min(self.claimed + self.block(), self.work.questions))
         for question in taken:
             self.owner[question] = number
         self.claimed = taken.stop
@@ -277,7 +280,9 @@ class _Place:
     def _claim_block(self) -> Events:
         with self.thread.request() as mine:
             yield mine
-            yield from self.server.exclusive(self.server.claims, self.costs.claim, self.costs.claim_held)
+            larger = max(1.0, self.run.block() / USUAL_BLOCK)
+            claim, held = self.costs.claim * larger, self.costs.claim_held * larger
+            yield from self.server.exclusive(self.server.claims, claim, held)
             taken = self.run.take(self.number)
             self.blocked.extend(taken)
             yield from self.server.execute(self.costs.read + self.costs.read_a_question * len(taken))

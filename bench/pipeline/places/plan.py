@@ -16,11 +16,20 @@ from reports.store.sharing import Wanted
 FREE, ELSEWHERE, HERE, OVER = range(4)
 """What is known of a question; of one that is `FREE`, that nobody is known to have it."""
 
-LARGEST_BLOCK = 32
-"""How many questions are claimed at once; fewer when few are left, so that all places end together."""
+USUAL_BLOCK, LARGEST_BLOCK = 32, 64
+"""How many questions are claimed at once; the larger one while places have hundreds left to do."""
 
 _LISTED_BLOCKS = 4
 """How many times as many candidates a claim names: other places have taken some of them."""
+
+
+def block_size(free: int, places: int) -> int:
+    """How many of `free` questions to claim at once where so many places are at work.
+
+    Fewer when few are left, so that all places end together (guided self-scheduling, Polychronopoulos & Kuck 1987).
+    """
+    share = free // max(places, 1)
+    return max(1, min(USUAL_BLOCK, share // 2), min(LARGEST_BLOCK, share // 16))
 
 
 @dataclass(slots=True, eq=False)
@@ -96,10 +105,6 @@ class Plan:
         self._state[number] = state
         self._of[number].free += change
         self.free += change
-
-    def block(self, places: int) -> int:
-        """How many questions to claim at once where so many places are at work."""
-        return max(1, min(LARGEST_BLOCK, self.free // (2 * max(places, 1))))
 
     def left(self) -> list[tuple[Stretch, list[QuestionKey]]]:
         """The questions that are not known to be over, by haystack."""

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 
 from bench.pipeline.places.following import Following
-from bench.pipeline.places.plan import FREE, HERE, OVER, Stretch
+from bench.pipeline.places.plan import FREE, HERE, OVER, Stretch, block_size
 from bench.pipeline.run_part import Job, RunPart
 from bench.pipeline.runner import WAITING
 from reports.report import is_reached
@@ -47,7 +47,7 @@ class SharedRunner(Following):
     @property
     def block(self) -> int:
         """How many questions to claim at once."""
-        return self._plan.block(self._presence.living)
+        return block_size(self._plan.free, self._presence.living)
 
     def look_ahead(self, upcoming: Iterable[SelectedQuestion]) -> None:
         """Let the containers that came to be this worker's with the questions that it was sent be claimed."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bench.pipeline.places.plan import ELSEWHERE, FREE, LARGEST_BLOCK, OVER, Plan, Stretch
+import pytest
+
+from bench.pipeline.places.plan import FREE, OVER, Plan, Stretch, block_size
 from reports.store import SelectedQuestion
 from reports.store.sharing import Wanted
 from tests.reports import made_records
@@ -76,15 +78,12 @@ def test_questions_that_are_not_this_processs_are_claimed_once_they_are() -> Non
     assert claim(made, 2) == ["q1-00", "q1-01"]
 
 
-def test_blocks_shrink_towards_the_end() -> None:
-    made = plan(10, 40)
-    assert made.block(1) == LARGEST_BLOCK
-    for question in made.order[40:]:
-        made.mark(question.key, OVER)
-    assert made.block(4) == 39 // 8
-    for question in made.order[:39]:
-        made.mark(question.key, ELSEWHERE)
-    assert made.block(4) == 1
+@pytest.mark.parametrize(
+    ("free", "places", "size"),
+    [(20_000, 4, 64), (4_096, 4, 64), (4_095, 4, 63), (2_048, 4, 32), (400, 1, 32), (39, 4, 4), (3, 4, 1), (0, 0, 1)],
+)
+def test_blocks_shrink_towards_the_end(free: int, places: int, size: int) -> None:
+    assert block_size(free, places) == size
 
 
 def test_other_parts_wait_until_the_own_one_is_begun_and_ready() -> None:
