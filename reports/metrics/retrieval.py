@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,9 @@ from reports.metrics.statistics import ExactMean
 
 K = (1, 3, 5, 10, 30, 50)
 """How many places of a ranking are looked at."""
+
+_SCORES_KEPT = 1024
+"""So many different scores are counted before they are added up: each addition is exact, and not cheap."""
 
 Level = Literal["message", "session"]
 
@@ -46,6 +50,9 @@ class RetrievalScores:
     mrr: float
     places: int
     unattributed: int
+
+    def __hash__(self) -> int:
+        return hash((self.mrr, self.places, self.unattributed, *self.ndcg.values()))
 
 
 FAILED = RetrievalScores(dict.fromkeys(K, 0.0), dict.fromkeys(K, 0.0), dict.fromkeys(K, 0.0), 0.0, 0, 0)
@@ -92,15 +99,21 @@ def score_ranking(ranking: Sequence[str | None], evidence: Iterable[str]) -> Ret
     if len(set(known)) != len(known):
         twice = next(found for found in known if known.count(found) > 1)
         raise ValueError(f"{twice!r} is ranked twice: make the ranking with ranking_of, which keeps first appearances")
-    places = [place for place, found in enumerate(ranking, start=1) if found in wanted]
+    places = tuple(place for place, found in enumerate(ranking, start=1) if found in wanted)
+    return _scores(places, len(wanted), len(ranking), len(ranking) - len(known))
+
+
+@lru_cache(maxsize=4096)
+def _scores(places: tuple[int, ...], wanted: int, ranked: int, unattributed: int) -> RetrievalScores:
+    """The scores where evidence is at these `places`; most questions of a run are alike in that."""
     found_by = {k: sum(place <= k for place in places) for k in K}
     return RetrievalScores(
-        recall={k: found_by[k] / len(wanted) for k in K},
+        recall={k: found_by[k] / wanted for k in K},
         hit={k: float(found_by[k] > 0) for k in K},
-        ndcg={k: _gain(places, k) / _ideal(len(wanted), k) for k in K},
+        ndcg={k: _gain(places, k) / _ideal(wanted, k) for k in K},
         mrr=1 / places[0] if places else 0.0,
-        places=len(ranking),
-        unattributed=len(ranking) - len(known),
+        places=ranked,
+        unattributed=unattributed,
     )
 
 
@@ -114,18 +127,27 @@ class RetrievalMean:
         self._recall, self._hit, self._ndcg = ({k: ExactMean() for k in K if k <= top_k} for _ in range(3))
         self._mrr = ExactMean()
         self._places = self._unattributed = 0
+        self._alike = Counter[RetrievalScores]()
 
     def add(self, scores: RetrievalScores) -> None:
         """Count one question; `FAILED` for one whose search ended in an error."""
-        for means, values in ((self._recall, scores.recall), (self._hit, scores.hit), (self._ndcg, scores.ndcg)):
-            for k, mean in means.items():
-                mean.add(values[k])
-        self._mrr.add(scores.mrr)
-        self._places += scores.places
-        self._unattributed += scores.unattributed
+        self._alike[scores] += 1
+        if len(self._alike) == _SCORES_KEPT:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        for scores, n in self._alike.items():
+            for means, values in ((self._recall, scores.recall), (self._hit, scores.hit), (self._ndcg, scores.ndcg)):
+                for k, mean in means.items():
+                    mean.add(values[k], n)
+            self._mrr.add(scores.mrr, n)
+            self._places += n * scores.places
+            self._unattributed += n * scores.unattributed
+        self._alike.clear()
 
     def summary(self) -> Retrieval:
         """The means so far; None for cut-offs beyond the run's top-k."""
+        self._add_up()
         return Retrieval(
             n=self._mrr.n,
             recall=by_cutoff(self._recall),

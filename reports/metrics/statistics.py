@@ -37,10 +37,10 @@ class ExactMean:
         self.n = 0
         self._sum = 0
 
-    def add(self, value: float) -> None:
-        """Take one more number in. Raises `ValueError` if it is not finite."""
-        self._sum += _units(value)
-        self.n += 1
+    def add(self, value: float, times: int = 1) -> None:
+        """Take a number in, as often as it came. Raises `ValueError` if it is not finite."""
+        self._sum += times * _units(value)
+        self.n += times
 
     @property
     def value(self) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple, overload  # Any: the columns of a row are known only when it is read
 
 import sqlalchemy as sa
@@ -37,6 +38,8 @@ _SHAPES: dict[str, tuple[str, TypeAdapter[Any]]] = {
     "answer": ("answer", TypeAdapter(Answer)),
     "judge": ("verdict", TypeAdapter(Verdict)),
 }
+_CALL = tuple(CallRecord.model_fields)
+_call_of = attrgetter(*_CALL)
 _VOTE = ("vote", TypeAdapter(Vote))
 _USAGE = ("usage", TypeAdapter(Usage))
 
@@ -262,4 +265,4 @@ def _step_error(error: Exception) -> StepError:
 
 
 def _call(row: Row) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in CallRecord.model_fields}
+    return dict(zip(_CALL, _call_of(row), strict=True))
