@@ -110,12 +110,9 @@ class SharedServer:
         users.close()
         end = time.monotonic() + _STOP_SECONDS
         while (self._folder / SERVER).exists() and time.monotonic() < end:
-            with (self._folder / USERS).open("a") as look:
-                if _locked(look, alone=True):
-                    if self._running() is None:
-                        return  # it died
-                elif _locked(look, alone=False):
-                    return  # others use it
+            used = has_users(self._folder)
+            if used or (used is False and self._running() is None):
+                return  # others use it, or it died
             time.sleep(_POLL_SECONDS)
 
     def _not_after(self, end: float, what: str) -> None:
@@ -162,6 +159,17 @@ class Calls:
             service, self._service = self._service, None
             await service.aclose()
         await self._server.close()
+
+
+def has_users(folder: Path) -> bool | None:
+    """Whether any process uses the server in `folder`; None while it is being stopped, as nobody does."""
+    from filelock import FileLock
+
+    # one look at a time: another one that has the lock alone for a moment is no user
+    with FileLock(folder / "look.lock"), (folder / USERS).open("a") as users:
+        if _locked(users, alone=True):
+            return False
+        return True if _locked(users, alone=False) else None
 
 
 def _locked(file: IO[str], *, alone: bool) -> bool:
