@@ -21,6 +21,7 @@ from tuner.trials import (
     ERROR,
     Trial,
     UnfinishedError,
+    any_without_worker,
     finished,
     paid,
     propose_defaults,
@@ -99,13 +100,18 @@ class Search:
 
     def work(self, look: Callable[[], None]) -> None:
         """Do trials in this process until the search's limits; `look` is called after each."""
-        while self._wants_more():
+        while True:
             take_up_abandoned(self.study)
-            try:
-                run_one(self.study, self.settings, max_usd=self._for_trials())
-            except UnfinishedError:
+            if self._wants_more():
+                try:
+                    run_one(self.study, self.settings, max_usd=self._for_trials())
+                except UnfinishedError:
+                    return
+                look()
+            elif self._may_go_on() and any_without_worker(self.study):
+                time.sleep(_LOOK_SECONDS)
+            else:
                 return
-            look()
 
     def work_with(self, workers: int, storage: str, look: Callable[[], None]) -> None:
         """Do trials in `workers` processes; `look` is called now and then.
@@ -219,10 +225,13 @@ class Search:
     def _wants_more(self) -> bool:
         counted = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            return False
+        return (bool(waiting) or len(counted) < self.limits.trials) and self._may_go_on()
+
+    def _may_go_on(self) -> bool:
+        """Whether there is time and money left for a trial."""
         money = self._for_trials()
-        return (bool(waiting) or len(counted) < self.limits.trials) and (money is None or money > 0)
+        in_time = self._deadline is None or time.monotonic() < self._deadline
+        return in_time and (money is None or money > 0)
 
     def _unspent(self) -> float | None:
         """What is left of the money; None without a limit."""

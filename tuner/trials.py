@@ -155,6 +155,12 @@ def take_up_abandoned(study: optuna.Study, stale: float = STALE_SECONDS, most: i
     return taken
 
 
+def any_without_worker(study: optuna.Study) -> bool:
+    """Whether a trial names no worker: it will at once, or its worker was killed before and it is abandoned later."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return any(_WORKER not in one.user_attrs and LEASE not in one.user_attrs for one in running)
+
+
 def _continued(study: optuna.Study, trial: FrozenTrial) -> int:
     """How many trials before `trial` had its settings because their workers were gone."""
     trials = study.get_trials(deepcopy=False)

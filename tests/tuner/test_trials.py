@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import optuna
@@ -18,6 +19,7 @@ from tests.repository import ROOT
 from tests.tuner.conftest import Tuner
 from tuner import trials
 from tuner.evaluation import TrialMetrics, TrialOptions
+from tuner.search import Limits, Search
 from tuner.settings import StudySettings, record_of
 from tuner.spaces import Parameter, Space
 from tuner.storage import create_study, open_storage
@@ -79,6 +81,21 @@ def test_a_trial_is_not_lost_if_its_worker_is_killed_while_it_is_given_back(tmp_
     assert first.state is TrialState.FAIL
     assert [one.state for one in others] == [TrialState.WAITING]
     assert others[0].user_attrs == {CONTINUES: 0, RUN: "s-0000"}
+
+
+def test_a_worker_that_was_killed_before_it_named_itself_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def evaluate(_params: object, options: TrialOptions, *_: object) -> TrialMetrics:
+        figures = {"accuracy": 0.5}
+        return TrialMetrics(figures, str(options.config.run_id), complete=True, cached=False, folder=Path(), scores=())
+
+    monkeypatch.setattr(trials, "evaluate", evaluate)
+    study = create_study(SETTINGS, optuna.storages.InMemoryStorage())
+    left = optuna.trial.create_trial(state=TrialState.RUNNING)
+    assert left.datetime_start
+    left.datetime_start -= timedelta(seconds=trials.STALE_SECONDS - 2)
+    study.add_trial(left)
+    Search(study, SETTINGS, Limits(1), note=print).work(lambda: None)
+    assert [one.state for one in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
 def test_of_two_proposals_for_one_trial_the_later_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
