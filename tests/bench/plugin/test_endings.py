@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,7 @@ def test_workers_end_with_their_controller_and_begin_no_further_call(suite: Suit
     workers = [Path("/proc") / child for task in tasks for child in task.read_text().split()]
     assert len(workers) == 2
     process.send_signal(signal.SIGKILL)
-    begun, killed = suite.calls("begin").total(), time.monotonic()
+    begun = suite.calls("begin").total()
     wait(lambda: not any(worker.exists() for worker in workers))
-    assert time.monotonic() - killed < 2, "a second, and one for a machine that has other work"
     assert suite.calls("begin").total() - begun <= 16, "twice what is in flight: on a busy machine it is noticed late"
     suite.end(process)
