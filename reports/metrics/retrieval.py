@@ -37,11 +37,12 @@ Ranking = tuple[str | None, ...]
 """Distinct ids, best first. None is a place whose origin is unknown; it may occur several times."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RetrievalScores:
     """The retrieval metrics of one question, each between 0 and 1; `recall`, `hit` and `ndcg` by k, for all of `K`.
 
-    `places` is the length of the ranking, `unattributed` how many of those places have no known origin.
+    `places` is the length of the ranking, `unattributed` how many of those places have no known origin. Most questions
+    with the same scores share one object.
     """
 
     recall: dict[int, float]
@@ -50,9 +51,6 @@ class RetrievalScores:
     mrr: float
     places: int
     unattributed: int
-
-    def __hash__(self) -> int:
-        return hash((self.mrr, self.places, self.unattributed, *self.ndcg.values()))
 
 
 FAILED = RetrievalScores(dict.fromkeys(K, 0.0), dict.fromkeys(K, 0.0), dict.fromkeys(K, 0.0), 0.0, 0, 0)
