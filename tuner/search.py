@@ -108,7 +108,7 @@ class Search:
                 except UnfinishedError:
                     return
                 look()
-            elif self._may_go_on() and any_without_worker(self.study):
+            elif self._may_be_taken_up():
                 time.sleep(_LOOK_SECONDS)
             else:
                 return
@@ -134,7 +134,7 @@ class Search:
                         )
                         left -= 1
                 ended = all(process.poll() is not None for process in running.values())
-                if ended and not (take_up_abandoned(self.study) and left > 0):
+                if ended and not (take_up_abandoned(self.study) and left > 0) and not self._may_be_taken_up():
                     return
                 look()
                 time.sleep(_LOOK_SECONDS)
@@ -232,6 +232,10 @@ class Search:
         money = self._for_trials()
         in_time = self._deadline is None or time.monotonic() < self._deadline
         return in_time and (money is None or money > 0)
+
+    def _may_be_taken_up(self) -> bool:
+        """Whether there is a trial of which it is not known yet that its worker is gone."""
+        return self._may_go_on() and any_without_worker(self.study)
 
     def _unspent(self) -> float | None:
         """What is left of the money; None without a limit."""
