@@ -29,7 +29,7 @@ EVERY_NAME = (
 )
 ACCEPTED = (
     "accuracy, recall@K, hit@K, ndcg@K (K one of 1, 3, 5, 10, 30, 50), mrr, session.recall@K …, each also with a "
-    "question type as in accuracy.temporal; accuracy.low; f1.locomo_official; "
+    "question type as in accuracy.temporal; accuracy.low; f1.locomo_official; exact_match.substring_exact_match; "
     "nuggets.beam_nuggets; p50.search_ms, p95.search_ms and the like"
 )
 
@@ -139,7 +139,8 @@ def parsed_name(name: str, text: str) -> tuple[str, str | None, bool, Level]:
         part = part.removesuffix("low").removesuffix(".")
     known = (metric in RANKED and not low) or (metric == "accuracy" and inner == name)
     if not known or (dot and not part and not low):
-        candidates = (*EVERY_NAME, *(f"{one}.{part}" for one in ("accuracy", *RANKED) if part))
+        may_be_part = part and part not in map(own_metric, ANSWER_NAMES)
+        candidates = (*EVERY_NAME, *(f"{one}.{part}" for one in ("accuracy", *RANKED) if may_be_part))
         guess = did_you_mean(name, candidates)
         raise ConfigurationError(f"unknown threshold {text!r}.{guess} Accepted as NAME=VALUE: {ACCEPTED}.")
     return metric, part or None, low, level

@@ -74,7 +74,7 @@ def test_names_are_taken_apart(name: str, metric: str, part: str | None, low: bo
         "nonsense", "", "=0.5", "recal@10=0.5", "recall@7=0.5", "recall=0.5", "acuracy.temporal=0.5", "accuracy",
         "accuracy=", "accuracy=high", "accuracy=nan", "accuracy=65", "accuracy=-0.1", "accuracy=0.5=1", "mrr.=0.5",
         "accuracy.=0.5", "session.accuracy=0.5", "p95.search=200", "p95.search_ms=-1", "p95.search_ms", "recall@10.low",
-        "f1=0.2", "0.3", "30",
+        "f1=0.2", "f1.substring_exact_match=1", "0.3", "30",
     ],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_one_line_with_a_way_out(text: str, snapshot: SnapshotAssertion) -> None:
