@@ -50,6 +50,7 @@ def starts_processes(name: str) -> bool:
     return bool(STARTERS & {name, name.split(".")[0]}) and not name.startswith(TYPES_ONLY)
 
 
+@pytest.mark.long
 def test_no_test_starts_a_process_by_itself() -> None:
     own = {ROOT / "tests" / name for name in ("processes.py", "prepared_python.py", "prepared_workers.py")}
     files = {*(ROOT / "tests").rglob("*.py")} - {*(ROOT / "tests" / "perf").iterdir()} - own

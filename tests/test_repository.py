@@ -74,6 +74,7 @@ def test_no_test_of_the_suite_s_own_is_run_again() -> None:
     assert marked == [], "mend the race that it shows"
 
 
+@pytest.mark.long
 def test_quick_tests_make_no_whole_runs_but_those_that_are_marked() -> None:
     rooms = ["tests/bench/plugin/test_outcomes.py", "tests/providers/engines/test_exclusive_stores.py"]
     command = [

@@ -30,6 +30,7 @@ def small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.data.json_items, "_MARGIN", 20)
 
 
+@pytest.mark.long
 @given(members=MEMBERS, indent=st.sampled_from([None, 2]), ascii_only=st.booleans(), first=st.integers(1, 50))
 def test_items_are_what_the_whole_file_says_and_lie_where_they_say(
     tmp_path_factory: pytest.TempPathFactory,

@@ -249,6 +249,7 @@ def test_a_memory_system_never_sees_the_gold(tmp_path: Path, isolation: str) -> 
             assert not [text for text in seen if secret in text], secret
 
 
+@pytest.mark.long
 def test_handing_gold_to_a_search_is_a_type_error(tmp_path: Path) -> None:
     snippet = tmp_path / "snippet.py"
     snippet.write_text(

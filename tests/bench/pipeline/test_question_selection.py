@@ -67,6 +67,7 @@ def test_each_question_is_as_likely_as_another() -> None:
     assert max(counts) < 110
 
 
+@pytest.mark.long
 def test_a_sample_is_the_same_in_every_process() -> None:
     script = (
         "from tests.bench.pipeline.test_question_selection import *; print(chosen(cases(), sample=3, sample_seed=7))"

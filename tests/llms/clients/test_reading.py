@@ -40,6 +40,7 @@ json_values = some.recursive(
 texts = some.lists(some.sampled_from([*MARKS, "{", "}", '{"kind": "city"}', '"', "a ", "\n"]) | some.text(max_size=5))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chat", CHATS, ids=["openai", "anthropic"])
 @settings(max_examples=60, deadline=None)
 @given(body=json_values.map(json.dumps) | some.text())

@@ -65,6 +65,7 @@ class TestRankingOf:
 
 
 class TestScores:
+    @pytest.mark.long
     @settings(deadline=None, max_examples=30)
     @given(st.lists(queries.filter(lambda query: query[0]), min_size=1, max_size=8))
     def test_are_ranxs(self, ranx: Any, batch: list[tuple[tuple[str, ...], list[str]]]) -> None:
