@@ -178,7 +178,7 @@ def test_what_a_service_keeps_by_its_own_ids_is_listed_before_it_is_sent_again(
 
 def test_a_wait_ends_and_says_what_it_waited_for(rest: RestServer, tmp_path: Path) -> None:
     rest.ready_after = None
-    text = REST.replace("timeout = 600", "timeout = 0.3").replace("poll = 2", "poll = 0.1")
+    text = REST.replace("timeout = 600", "timeout = 3").replace("poll = 2", "poll = 0.1")
 
     async def work(memory: Any) -> None:
         await memory.ingest("c", session("Rex is three."))

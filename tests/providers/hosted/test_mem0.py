@@ -267,7 +267,7 @@ def test_never_ready_is_an_error_with_container_seconds_and_status(use: Any, ser
     server.ready_after = None
     detail = rf"container {CONTAINER} was not ready after \d\.\d s\. .*2 of 2 events outstanding: RUNNING"
     with pytest.raises(IndexingTimeoutError, match=detail):
-        use(lambda memory: fill(memory, FIRST, SECOND), indexing_timeout=0.4)
+        use(lambda memory: fill(memory, FIRST, SECOND), indexing_timeout=3)
 
 
 def test_a_failed_event_names_the_session(use: Any, server: Mem0Server) -> None:
@@ -338,7 +338,7 @@ def test_clear_has_an_end(use: Any, server: Mem0Server) -> None:
         with pytest.raises(IndexingTimeoutError, match="3 memories are still there after the deletion"):
             await memory.clear(CONTAINER)
 
-    use(work, indexing_timeout=0.5)
+    use(work, indexing_timeout=3)
 
 
 def test_search_before_ingest_finds_nothing(use: Any) -> None:

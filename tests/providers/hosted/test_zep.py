@@ -179,7 +179,7 @@ def test_a_session_that_is_ingested_again_by_another_process_is_there_once(tmp_p
 
 def test_it_is_not_ready_before_the_vendor_says_so_and_never_if_it_never_does(tmp_path: Path) -> None:
     async def way(server: ZepServer) -> None:
-        async with opened(server, tmp_path, indexing_timeout=0.5) as provider:
+        async with opened(server, tmp_path, indexing_timeout=3) as provider:
             await provider.ingest(CONTAINER, FIRST)
             await provider.ingest(CONTAINER, SECOND)
             with pytest.raises(IndexingTimeoutError) as caught:
@@ -250,7 +250,7 @@ def test_clear_is_made_again(tmp_path: Path, fault: str) -> None:
 
 def test_clear_has_an_end(tmp_path: Path) -> None:
     async def way(server: ZepServer) -> None:
-        async with opened(server, tmp_path, indexing_timeout=0.4) as provider:
+        async with opened(server, tmp_path, indexing_timeout=3) as provider:
             await filled(provider, FIRST)
             server.ready_after = None
             with pytest.raises(ProviderError, match=f"container {CONTAINER} was not gone after "):
