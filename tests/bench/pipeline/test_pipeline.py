@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -171,9 +172,12 @@ def test_look_ahead_begins_what_comes_next_and_no_more_than_its_window(tmp_path:
 
 
 def test_questions_whose_haystack_is_ready_do_not_wait_for_one_that_is_not(tmp_path: Path) -> None:
+    begun = threading.Event()
+
     async def slow_for_the_first(container: str, _session: str) -> None:
         if container.startswith("h0"):
             await asyncio.sleep(60)
+        await asyncio.to_thread(begun.wait)
 
     cases = sorted(Small(haystacks=2, questions=60).cases(), key=lambda case: case.haystack)
     world = World(on_ingest=slow_for_the_first)
@@ -182,6 +186,7 @@ def test_questions_whose_haystack_is_ready_do_not_wait_for_one_that_is_not(tmp_p
     selected = [SelectedQuestion(bench.provider, case) for case in cases]
     runner.seal(selected)
     runner.look_ahead(selected)
+    begun.set()
     last = selected[-1]
     assert runner._jobs[last.key].judged.result(30).correct
     assert not runner._jobs[selected[0].key].ingested.done()
