@@ -183,6 +183,24 @@ class TestMean:
             assert found.hit[str(k)] == pytest.approx(np.mean([score.hit[k] for score in scores]), abs=1e-12)
             assert found.ndcg[str(k)] == pytest.approx(np.mean([score.ndcg[k] for score in scores]), abs=1e-12)
 
+    def test_is_that_of_more_different_scores_than_are_kept(self) -> None:
+        pairs = list(itertools.combinations(range(50), 2))
+        mean = RetrievalMean(top_k=50)
+        for first, second in (*pairs, *pairs[::3]):
+            ranking = [f"x{place}" if place not in (first, second) else f"gold{place}" for place in range(50)]
+            mean.add(score_ranking([*ranking, None], [f"gold{first}", f"gold{second}"]))
+        found, at = mean.summary(), np.array([*pairs, *pairs[::3]])  # places from 0
+        gains = 1 / np.log2(at + 2)
+        assert len(pairs) > 1024
+        assert found.n == len(at)
+        assert found.unattributed == pytest.approx(1 / 51)
+        assert found.mrr == pytest.approx(np.mean(1 / (at.min(axis=1) + 1)), abs=1e-12)
+        for k in K:
+            ideal = sum(1 / math.log2(place + 2) for place in range(min(k, 2)))
+            assert found.recall[str(k)] == pytest.approx(np.mean(at < k), abs=1e-12)
+            assert found.hit[str(k)] == pytest.approx(np.mean((at < k).any(axis=1)), abs=1e-12)
+            assert found.ndcg[str(k)] == pytest.approx(np.mean((gains * (at < k)).sum(axis=1)) / ideal, abs=1e-12)
+
     @pytest.mark.parametrize(
         ("top_k", "measured"),
         [

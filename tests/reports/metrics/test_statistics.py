@@ -45,6 +45,16 @@ class TestExactMean:
             assert mean.value == exact
             assert mean.n == len(values)
 
+    @untimed
+    @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(1, 9)), min_size=1, max_size=20))
+    def test_a_number_that_came_several_times_is_added_as_often(self, counted: list[tuple[float, int]]) -> None:
+        exact = sum(Fraction(value) * times for value, times in counted)
+        mean = ExactMean()
+        for value, times in counted:
+            mean.add(value, times)
+        assert mean.n == sum(times for _value, times in counted)
+        assert mean.value == float(exact) / mean.n
+
     def test_sums_what_plain_addition_loses(self) -> None:
         mean = ExactMean()
         for value in (1e16, 1.0, -1e16, 1.0):
