@@ -57,6 +57,7 @@ def report_of(folder: Path) -> dict[str, Any]:
 def check_ingests(suite: Suite, lost: set[str]) -> None:
     """Each session was sent once, but for those of `lost` processes: nobody cleared what another one was filling."""
     assert len(suite.calls("ingest")) == SESSIONS
+    assert set(suite.calls("sent").values()) == {1}, "by no process twice"
     sent = [call.partition(" ") for call in suite.calls("sent").elements()]
     by_others = [session for process, _, session in sent if process not in lost]
     assert len(by_others) == len(set(by_others))

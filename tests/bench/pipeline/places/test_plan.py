@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.pipeline.places.plan import FREE, OVER, Plan, Stretch, block_size
+from bench.pipeline.places.plan import ELSEWHERE, FREE, OVER, USUAL_BLOCK, Plan, Stretch, block_size
 from reports.store import SelectedQuestion
 from reports.store.sharing import Wanted
 from tests.reports import made_records
@@ -84,6 +84,17 @@ def test_questions_that_are_not_this_processs_are_claimed_once_they_are() -> Non
 )
 def test_blocks_shrink_towards_the_end(free: int, places: int, size: int) -> None:
     assert block_size(free, places) == size
+
+
+def test_what_is_over_or_elsewhere_is_not_free() -> None:
+    made = plan(10, 40)
+    assert block_size(made.free, 1) == USUAL_BLOCK
+    for question in made.order[40:]:
+        made.mark(question.key, OVER)
+    assert block_size(made.free, 4) == 39 // 8
+    for question in made.order[:39]:
+        made.mark(question.key, ELSEWHERE)
+    assert block_size(made.free, 4) == 1
 
 
 def test_other_parts_wait_until_the_own_one_is_begun_and_ready() -> None:
