@@ -57,7 +57,7 @@ class Checkpoint:
         self.writer = Writer(self.engine, self.reconnecting)
         self._lock: int | None = None
         self._release: Callable[[], None] = lambda: None
-        self._reading = self.engine.execution_options(reading=True)
+        self._reading = tables.autocommitting(self.engine)
         self._queries = QUERIES[self.engine.dialect.name]
         self._save = _save_statement(self.engine, tables.steps)
         self._save_vote = _save_statement(self.engine, tables.votes)
@@ -251,7 +251,7 @@ class Checkpoint:
 
         def read() -> str:
             found = blake2b(digest_size=16)
-            with self._reading.connect() as connection:
+            with self.engine.execution_options(reading=True).connect() as connection:
                 for table in (tables.questions, tables.steps, tables.votes, tables.containers, tables.sessions):
                     mine = sa.select(table).where(table.c.run_id == self.run_id).order_by(*table.primary_key)
                     for row in connection.execute(mine, execution_options={"yield_per": _READ_TOGETHER}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,12 +10,11 @@ import sqlalchemy as sa
 
 from reports.store.selected import QuestionKey
 from reports.store.sharing.presence import Presence
-from reports.store.sharing.shared_tables import claims, lock_claims
+from reports.store.sharing.shared_tables import claims, claims_key
 from reports.store.writer import Put
 
 _LISTED = (
-    "unnest(cast(:providers as text[]), cast(:benchmarks as text[]), cast(:questions as text[]), "
-    "cast(:haystacks as text[]), cast(:alone as boolean[])) "
+    "unnest(:providers, :benchmarks, :questions, :haystacks, :alone) "
     "with ordinality as listed(provider, benchmark, question, haystack, alone, number)"
 )
 _SAME = (
@@ -39,20 +39,49 @@ _ENDED = _any("steps", f"{_SAME.format('steps')} and steps.phase = :until and st
 _DAMAGED = _any("steps", f"{_SAME.format('steps')} and steps.state = 'error'")
 _DONE = f"({_ENDED} and not {_DAMAGED})"
 
-_TAKE = sa.text(
+_TEXTS = dict.fromkeys(("providers", "benchmarks", "questions", "haystacks", "gone", "reachable", "places"), "text[]")
+_TYPES = {"key": "bigint", "most": "integer", "alone": "boolean[]", **_TEXTS}
+
+
+class _Function:
+    """Statements as a function of the connection's own: one round trip, and each sees what was committed before it.
+
+    They look rows up by an index, also where they were prepared while a table was small. `last` gives the keys of
+    questions; ``:name`` is an argument.
+    """
+
+    def __init__(self, name: str, last: str, before: str = "") -> None:
+        self.name = f"pg_temp.{name}"
+        body = f"{before} return query {last};"
+        names = dict.fromkeys(re.findall(r":(\w+)", body))
+        types = {name: _TYPES.get(name, "text") for name in names}
+        listed = ", ".join(f"its_{name} {kind}" for name, kind in types.items())
+        self.definition = (
+            f"create or replace function {self.name}({listed}) returns table (its_1 text, its_2 text, its_3 text) "
+            f"language plpgsql set enable_seqscan = off as $$ begin {re.sub(':', 'its_', body)} end $$"
+        )
+        given = ", ".join(f"cast(:{name} as {kind})" for name, kind in types.items())
+        self.call = sa.text(f"select * from {self.name}({given})")
+
+
+_TAKE = _Function(
+    "take_claims",
     "insert into claims (run_id, provider, benchmark, question, haystack, place, failed) "
     f"select :run, provider, benchmark, question, haystack, :place, false from {_LISTED} "
     f"where not {_HELD} and not (alone and {_BEGUN}) order by number limit :most "
     "on conflict (run_id, provider, benchmark, question) do update set place = excluded.place "
-    "returning provider, benchmark, question"
+    "returning provider, benchmark, question",
+    before="perform pg_advisory_xact_lock(:key);",
 )
-_OVER = sa.text(f"select provider, benchmark, question from {_LISTED} where {_DONE} or {_FAILED}")
-_LEFT = sa.text(
+_OVER = _Function(
+    "questions_over",
+    f"select provider, benchmark, question from {_LISTED} where {_DONE} or {_FAILED}",
+)
+_LEFT = _Function(
+    "claims_left",
     "select provider, benchmark, question from claims listed where run_id = :run and place = any(:places) "
-    f"and not failed and not {_DONE}"
+    f"and not failed and not {_DONE}",
 )
-_BY_INDEX = sa.text("set local enable_seqscan = off")
-"""For statements that are prepared while a table is small, and kept; `lock_claims` says the same."""
 
 
 class Wanted(NamedTuple):
@@ -79,14 +108,9 @@ class Claims:
     def take(self, wanted: Sequence[Wanted], most: int) -> set[QuestionKey]:
         """Claim at most `most` of these that nobody has, the first ones first; those that are now this place's."""
         presence = self._presence
-        values = {"gone": list(presence.gone), "reachable": list(presence.reachable), "most": most}
-
-        def work(connection: sa.Connection) -> set[QuestionKey]:
-            lock_claims(connection, presence.checkpoint.run_id)
-            granted = connection.execute(_TAKE, {**self._listed(wanted), **values, "place": presence.place})
-            return {QuestionKey._make(row) for row in granted}
-
-        return presence.transact(work)
+        places = {"gone": list(presence.gone), "reachable": list(presence.reachable), "place": presence.place}
+        key = claims_key(presence.checkpoint.run_id)
+        return self._keys(_TAKE, {**self._listed(wanted), **places, "most": most, "key": key})
 
     def over(self, keys: Collection[QuestionKey]) -> set[QuestionKey]:
         """Those of `keys` that are done, or that have failed while any place was at work."""
@@ -101,19 +125,22 @@ class Claims:
 
     def held(self) -> set[QuestionKey]:
         """What this place has claimed, and nobody has taken over."""
-        return self._keys(self._held, {})
+        found = self._presence.attempt(lambda connection: connection.execute(self._held).all())
+        return set(map(QuestionKey._make, found))
 
     def failed(self, key: QuestionKey) -> None:
         """Note that a question of this place ended in an error, which is recorded; all places show it as it is."""
         values = {f"its_{name}": value for name, value in key._asdict().items()}
         self._presence.checkpoint.writer.submit(Put(self._fail, values))
 
-    def _keys(self, query: sa.Executable, values: Mapping[str, object]) -> set[QuestionKey]:
-        def work(connection: sa.Connection) -> set[QuestionKey]:
-            connection.execute(_BY_INDEX)
-            return {QuestionKey._make(row) for row in connection.execute(query, values)}
+    def _keys(self, function: _Function, values: Mapping[str, object]) -> set[QuestionKey]:
+        def call(connection: sa.Connection) -> set[QuestionKey]:
+            if function.name not in connection.info:
+                connection.exec_driver_sql(function.definition)
+                connection.info[function.name] = True
+            return set(map(QuestionKey._make, connection.execute(function.call, values)))
 
-        return self._presence.transact(work)
+        return self._presence.attempt(call)
 
     def _listed(self, wanted: Sequence[Wanted]) -> dict[str, object]:
         return {

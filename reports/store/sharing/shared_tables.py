@@ -81,17 +81,25 @@ def lock_claims(connection: sa.Connection, run_id: str) -> None:
     """Let nobody else claim questions of the run, or join it, until the end of the transaction.
 
     So two claims of the same questions never wait for each other, and never end in a deadlock. Rows are looked up by an
-    index until then; one statement says both, as each costs a round trip.
+    index until then.
     """
-    _lock(connection, f"claims of {run_id}")
+    _lock(connection, claims_key(run_id))
 
 
 def lock_parts(connection: sa.Connection, run_id: str) -> None:
     """Let nobody else divide what may be in flight, until the end of the transaction."""
-    _lock(connection, f"parts of {run_id}")
+    _lock(connection, _key(f"parts of {run_id}"))
 
 
-def _lock(connection: sa.Connection, name: str) -> None:
-    key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
-    by_index = sa.func.set_config("enable_seqscan", "off", True)
+def claims_key(run_id: str) -> int:
+    """The advisory lock of `lock_claims`."""
+    return _key(f"claims of {run_id}")
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _lock(connection: sa.Connection, key: int) -> None:
+    by_index = sa.func.set_config("enable_seqscan", "off", True)  # one statement for both, as each costs a round trip
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key), by_index))

@@ -55,6 +55,14 @@ def test_a_question_has_one_place_and_a_haystack_that_another_has_begun_is_left_
     assert second.take([one._replace(alone=False) for one in WANTED[28:]], 12) == set(KEYS[30:40])
 
 
+def test_claims_go_on_over_new_connections(join: Join) -> None:
+    presence, first = join("a:main", "here")
+    assert first.take(WANTED, 5) == set(KEYS[:5])
+    presence.checkpoint.engine.dispose()
+    assert first.take(WANTED, 5) == set(KEYS[5:10])
+    assert first.over(KEYS) == set()
+
+
 def test_workers_of_a_folder_share_its_haystacks(join: Join) -> None:
     (_one, first), (_two, second) = join("a:gw0", "here"), join("a:gw1", "here")
     assert first.take(WANTED, 5) == set(KEYS[:5])
