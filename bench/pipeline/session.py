@@ -46,7 +46,7 @@ from reports.store import (
     sqlite_url,
     write_place,
 )
-from reports.store.sharing import PlaceLimits, Presence, at_work, folder_id
+from reports.store.sharing import ClosingFiles, PlaceLimits, Presence, at_work, folder_id
 from vocabulary import CheckpointError, ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -261,9 +261,10 @@ class RunSession:
         if complete and read_progress(checkpoint, self.config.until).finished:
             mark_finished(checkpoint)
         end_invocation(checkpoint, self.invocation)
+        run, files = read_run(checkpoint), ClosingFiles(checkpoint)
         report = write_run(
             self.folder,
-            read_run(checkpoint),
+            run,
             checkpoint.settled_records(),
             checkpoint.container_records(),
             thresholds=self.gating.thresholds,
@@ -272,6 +273,7 @@ class RunSession:
             unmeasured=unmeasured or {},
             state=checkpoint.digest(),
             besides=write_html,
+            shared=files if run.finished and files.are_shared else None,
         )
         if self.config.cache:
             trim_cache(self.config.cache, self.config.cache_mb << 20)

@@ -43,8 +43,12 @@ class Draft:
 
     def write(self, line: str) -> None:
         """Add a line."""
+        self.write_bytes(line.encode() + b"\n")
+
+    def write_bytes(self, piece: bytes) -> None:
+        """Add a part of the file as it is."""
         try:
-            self._file.write(line.encode() + b"\n")
+            self._file.write(piece)
         except OSError as error:
             raise self._failure(error) from error
 

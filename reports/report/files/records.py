@@ -50,6 +50,11 @@ def record_files(
         hypotheses.settle()
 
 
+def record_paths(folder: Path) -> list[Path]:
+    """The files in `folder` that `record_files` has written."""
+    return [folder / RESULTS, folder / RETRIEVED, *sorted(folder.glob(f"{Path(HYPOTHESES).stem}*.jsonl"))]
+
+
 class _Retrieved:
     """Writes each result once a haystack, and knows its line."""
 

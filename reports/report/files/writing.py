@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -12,11 +12,12 @@ from reports.report.audits import AUDITS, Audits, read_audits
 from reports.report.build import build_report
 from reports.report.conformance import Checked, conformance_of, conformance_path
 from reports.report.files.drafts import Draft, json_of, remove_drafts
-from reports.report.files.records import record_files
+from reports.report.files.records import record_files, record_paths
 from reports.report.gates import Against, Threshold
 from reports.report.model import Report
 from reports.report.stamp import STAMP, is_current, source_of, stamp_of
 from reports.store import ContainerRecord, QuestionRecord, RunRecord, open_run, read_run
+from reports.store.sharing import ClosingFiles
 from vocabulary import CheckpointError
 
 REPORT = "report.json"
@@ -63,13 +64,14 @@ def write_run(
     unmeasured: Mapping[str, str] = MappingProxyType({}),
     against: Against | None = None,
     state: str | None = None,
-    besides: Callable[[Path, Report], object] | None = None,
+    besides: Callable[[Path, Report], Path] | None = None,
+    shared: ClosingFiles | None = None,
 ) -> Report:
     """Build the report of `run` and write all its files into `folder`, reading each iterable once.
 
     With `state`, a hash of all that `questions` and `containers` are read from, files that were made from the same are
-    left as they are, and the report is the one that lies there. `besides` writes what else belongs to them, once they
-    are there.
+    left as they are, and the report is the one that lies there; those that another place has made from the same are
+    copied from `shared`. `besides` writes one more file, once the others are there.
 
     Audits of its judges that were attached before stay attached; what the conformance kit found out about its providers
     is read from beside the folder.
@@ -78,25 +80,57 @@ def write_run(
     """
     remove_drafts(folder)
     audits, conformance = read_audits(folder), partial(conformance_of, folder.parent)
-    source = source_of(
-        (state, run, thresholds, max_errors, dict(unmeasured), against, audits, [*map(conformance, run.providers)])
-    )
+    checked = [*map(conformance, run.providers)]
+    others = (state, thresholds, max_errors, dict(unmeasured), against, audits, checked)
+    source = source_of((run, *others))
     if state is not None and is_current(folder, source):
-        return Report.model_validate_json((folder / REPORT).read_bytes())
-    containers = list(containers)
-    with record_files(folder, run, containers) as keep:
-        kept = _handing_on(questions, keep)
-        report = build_report(
-            run, kept, containers, thresholds=thresholds, max_errors=max_errors, unmeasured=unmeasured, against=against
-        )
-        report = report.with_audits(audits).with_conformance(conformance)
-    write_report(folder, report)
-    if besides is not None:
-        besides(folder, report)
+        return _read_report(folder)
+
+    def make() -> tuple[Report, list[Path]]:
+        measured = list(containers)
+        with record_files(folder, run, measured) as keep:
+            kept = _handing_on(questions, keep)
+            report = build_report(
+                *(run, kept, measured),
+                thresholds=thresholds,
+                max_errors=max_errors,
+                unmeasured=unmeasured,
+                against=against,
+            )
+            report = report.with_audits(audits).with_conformance(conformance)
+        written = [write_report(folder, report), *record_paths(folder)]
+        return report, [*written, besides(folder, report)] if besides else written
+
+    if shared is None:
+        report, _written = make()
+    else:
+        at_all_places = run.model_copy(update={"loop_lag_ms_p99": None})  # of those that have ended
+        report = _copied_or_made(folder, shared, source_of((at_all_places, *others)), make)
     if state is not None:
         with Draft(folder / STAMP) as draft:
             draft.write(stamp_of(folder, source))
     return report
+
+
+def _copied_or_made(
+    folder: Path, shared: ClosingFiles, source: str, make: Callable[[], tuple[Report, list[Path]]]
+) -> Report:
+    with shared.turn():
+        names = shared.names(source)
+        if not names:
+            report, written = make()
+            with suppress(CheckpointError):  # then each of the others makes its own
+                shared.keep(source, written)
+            return report
+    for name in names:
+        with Draft(folder / name) as draft:
+            for piece in shared.pieces(source, name):
+                draft.write_bytes(piece)
+    return _read_report(folder)
+
+
+def _read_report(folder: Path) -> Report:
+    return Report.model_validate_json((folder / REPORT).read_bytes())
 
 
 def write_recorded(folder: Path) -> Report:

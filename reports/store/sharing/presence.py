@@ -15,7 +15,7 @@ from reports.store import tables
 from reports.store.checkpoint import Checkpoint
 from reports.store.leases import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS, RENEWED_AFTER_SECONDS
 from reports.store.owners import is_gone, this_process
-from reports.store.sharing.shared_tables import claims, exist, lock_claims, make_tables, parts, places
+from reports.store.sharing.shared_tables import claims, closing_files, exist, lock_claims, make_tables, parts, places
 from reports.store.writer import Put
 from vocabulary import CheckpointError, ConfigurationError, Phase
 
@@ -120,7 +120,7 @@ class Presence:
                     f"{self.until}: give all places the same, or wait for its end."
                 )
             if not living:
-                for table in (claims, parts, places):
+                for table in (claims, parts, places, closing_files):
                     connection.execute(sa.delete(table).where(table.c.run_id == self.checkpoint.run_id))
             beat = tables.now(connection.engine)
             row = {"folder": self.folder, "process": this_process(), "until": self.until, "shard": self.shard}

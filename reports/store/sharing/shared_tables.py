@@ -63,10 +63,20 @@ batches = sa.Table(
     sa.Column("submitted", sa.Float, nullable=False),
 )
 
+closing_files = sa.Table(
+    "closing_files",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+)
+
 
 def make_tables(connection: sa.Connection) -> None:
     """Make the tables where they are not there yet."""
-    if not exist(connection, batches):
+    if not exist(connection, closing_files):  # the newest
         # "create if it is not there" races with itself on PostgreSQL; the lock is gone with the transaction
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
         metadata.create_all(connection)
@@ -88,15 +98,16 @@ def lock_claims(connection: sa.Connection, run_id: str) -> None:
 
 def lock_parts(connection: sa.Connection, run_id: str) -> None:
     """Let nobody else divide what may be in flight, until the end of the transaction."""
-    _lock(connection, _key(f"parts of {run_id}"))
+    _lock(connection, lock_key(f"parts of {run_id}"))
 
 
 def claims_key(run_id: str) -> int:
     """The advisory lock of `lock_claims`."""
-    return _key(f"claims of {run_id}")
+    return lock_key(f"claims of {run_id}")
 
 
-def _key(name: str) -> int:
+def lock_key(name: str) -> int:
+    """What an advisory lock is called."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 

@@ -54,6 +54,11 @@ def report_of(folder: Path) -> dict[str, Any]:
     return report
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files that are alike at all places."""
+    return {path.name: path.read_bytes() for path in (folder / "one").glob("re*.*")}
+
+
 def check_ingests(suite: Suite, lost: set[str]) -> None:
     """Each session was sent once, but for those of `lost` processes: nobody cleared what another one was filling."""
     assert len(suite.calls("ingest")) == SESSIONS
@@ -129,6 +134,7 @@ def test_a_store_in_a_folder_is_searched_there_and_nothing_is_ingested_twice(sui
     assert suite.calls("ingest").total() == SESSIONS, "no haystack was ingested at two places"
     here, there = report_of(suite.folder / "here"), report_of(suite.folder / "there")
     assert here == there
+    assert files_of(suite.folder / "here") == files_of(suite.folder / "there"), "one has copied them, clocks and all"
     undivided = begin(suite, "undivided", f"sqlite:///{suite.folder / 'undivided.sqlite'}", "Local")
     suite.end(undivided)
     assert report_of(suite.folder / "undivided") == here

@@ -1,0 +1,119 @@
+"""The files that a run leaves: one of its places makes them, and the others copy them out of the database."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal, TypeVar  # Any: the columns of a row are known only when it is read
+
+import sqlalchemy as sa
+
+from reports.store import tables
+from reports.store.checkpoint import Checkpoint
+from reports.store.sharing.shared_tables import closing_files, exist, lock_key, places
+
+T = TypeVar("T")
+
+_PIECE_BYTES = 4 << 20
+_LOOK_SECONDS = 0.2
+_PATIENCE_SECONDS = 60.0
+"""How long to wait for another place's files; it may be on a machine that has lost its power."""
+
+
+class ClosingFiles:
+    """The files of one run, kept by a name for all that they are made from. Methods raise `CheckpointError`."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._reading = tables.autocommitting(checkpoint.engine)
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether the run has places of several invocations, so that one may copy what another has made."""
+        if self._reading.dialect.name != "postgresql":
+            return False
+        invocations = sa.func.count(sa.func.split_part(places.c.place, ":", 1).distinct())
+        mine = sa.select(invocations).where(places.c.run_id == self._checkpoint.run_id)
+        return self._read(
+            lambda connection: exist(connection, closing_files) and connection.execute(mine).scalar_one() > 1
+        )
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other place makes the files, and let others wait until the end of the block."""
+        connection = self._attempt(self._waited, "read")
+        try:
+            yield
+        finally:
+            connection.close()
+
+    def _waited(self) -> sa.Connection:
+        lock = sa.select(sa.func.pg_try_advisory_lock(lock_key(f"files of {self._checkpoint.run_id}")))
+        connection = self._reading.connect()
+        try:
+            connection.detach()  # the lock goes with it
+            end = time.monotonic() + _PATIENCE_SECONDS
+            while not connection.execute(lock).scalar_one() and time.monotonic() < end:
+                time.sleep(_LOOK_SECONDS)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def keep(self, source: str, files: Iterable[Path]) -> None:
+        """Keep `files`, which were made from `source`, for the other places."""
+        named = list(files)
+
+        def write() -> None:
+            with self._checkpoint.engine.begin() as connection:
+                insert = tables.upsert(connection.engine, closing_files).on_conflict_do_nothing()
+                for file in named:
+                    for number, piece in enumerate(_pieces(file)):
+                        row = {"name": file.name, "number": number, "packed": zlib.compress(piece, 1)}
+                        connection.execute(insert, {"run_id": self._checkpoint.run_id, "source": source, **row})
+
+        self._attempt(write, "written")
+
+    def names(self, source: str) -> list[str]:
+        """The files that another place has made from `source`; none if nobody has."""
+        columns = closing_files.c
+        query = self._kept(columns.name, source).where(columns.number == 0).order_by(columns.name)
+        return self._read(lambda connection: [*connection.execute(query).scalars()])
+
+    def pieces(self, source: str, name: str) -> Iterator[bytes]:
+        """What such a file holds, piece by piece."""
+        for number in count():
+            if (packed := self._packed(source, name, number)) is None:
+                return
+            yield zlib.decompress(packed)
+
+    def _packed(self, source: str, name: str, number: int) -> bytes | None:
+        columns = closing_files.c
+        query = self._kept(columns.packed, source).where(columns.name == name, columns.number == number)
+        return self._read(lambda connection: connection.execute(query).scalar_one_or_none())
+
+    def _kept(self, column: sa.Column[Any], source: str) -> sa.Select[Any]:
+        mine = closing_files.c.run_id == self._checkpoint.run_id
+        return sa.select(column).where(mine, closing_files.c.source == source)
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        def do() -> T:
+            with self._reading.connect() as connection:
+                return work(connection)
+
+        return self._attempt(do, "read")
+
+    def _attempt(self, work: Callable[[], T], undone: Literal["read", "written"]) -> T:
+        return self._checkpoint.reconnecting.attempt(work, self._checkpoint.url, undone)
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    """What `file` holds, at least one piece."""
+    with file.open("rb") as opened:
+        yield opened.read(_PIECE_BYTES)
+        while piece := opened.read(_PIECE_BYTES):
+            yield piece
