@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 
@@ -116,17 +118,18 @@ def _copied_or_made(
     folder: Path, shared: ClosingFiles, source: str, make: Callable[[], tuple[Report, list[Path]]]
 ) -> Report:
     with shared.turn():
-        names = shared.names(source)
-        if not names:
+        if not shared.are_kept(source):
             report, written = make()
             with suppress(CheckpointError):  # then each of the others makes its own
                 shared.keep(source, written)
             return report
-    for name in names:
+    copied = []
+    for name, pieces in groupby(shared.pieces(source), itemgetter(0)):
         with Draft(folder / name) as draft:
-            for piece in shared.pieces(source, name):
+            for _name, piece in pieces:
                 draft.write_bytes(piece)
-    return _read_report(folder)
+        copied.append(name)
+    return _read_report(folder) if copied else make()[0]  # the next one to work on the run may have deleted them
 
 
 def _read_report(folder: Path) -> Report:

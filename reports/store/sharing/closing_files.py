@@ -6,7 +6,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar  # Any: the columns of a row are known only when it is read
 
@@ -78,27 +77,26 @@ class ClosingFiles:
 
         self._attempt(write, "written")
 
-    def names(self, source: str) -> list[str]:
-        """The files that another place has made from `source`; none if nobody has."""
+    def are_kept(self, source: str) -> bool:
+        """Whether another place has made files from `source`."""
+        query = self._rows(source, closing_files.c.name).limit(1)
+        return self._read(lambda connection: connection.execute(query).first() is not None)
+
+    def pieces(self, source: str) -> Iterator[tuple[str, bytes]]:
+        """The files that were made from `source`, piece by piece, each piece with its file's name; none, or all."""
         columns = closing_files.c
-        query = self._kept(columns.name, source).where(columns.number == 0).order_by(columns.name)
-        return self._read(lambda connection: [*connection.execute(query).scalars()])
+        query = self._rows(source, columns.name, columns.packed).order_by(columns.name, columns.number)
+        try:
+            # one statement sees all pieces, also those that are deleted meanwhile
+            with self._checkpoint.engine.connect() as connection:
+                for row in connection.execute(query, execution_options={"yield_per": 1}):
+                    yield row.name, zlib.decompress(row.packed)
+        except sa.exc.SQLAlchemyError as error:
+            raise tables.failure(self._checkpoint.url, "read", error) from error
 
-    def pieces(self, source: str, name: str) -> Iterator[bytes]:
-        """What such a file holds, piece by piece."""
-        for number in count():
-            if (packed := self._packed(source, name, number)) is None:
-                return
-            yield zlib.decompress(packed)
-
-    def _packed(self, source: str, name: str, number: int) -> bytes | None:
-        columns = closing_files.c
-        query = self._kept(columns.packed, source).where(columns.name == name, columns.number == number)
-        return self._read(lambda connection: connection.execute(query).scalar_one_or_none())
-
-    def _kept(self, column: sa.Column[Any], source: str) -> sa.Select[Any]:
+    def _rows(self, source: str, *columns: sa.Column[Any]) -> sa.Select[Any]:
         mine = closing_files.c.run_id == self._checkpoint.run_id
-        return sa.select(column).where(mine, closing_files.c.source == source)
+        return sa.select(*columns).where(mine, closing_files.c.source == source)
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def do() -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any  # the arguments of write_run
@@ -130,6 +131,33 @@ def test_files_that_cannot_be_kept_are_made_by_each(checkpoint: Checkpoint, writ
     assert write("here")[1]
     assert write("there")[1]
     assert files(tmp_path / "here" / "one") == files(tmp_path / "there" / "one")
+
+
+def test_files_that_are_deleted_meanwhile_are_copied_whole_or_made(
+    checkpoint: Checkpoint, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing_files, "_PIECE_BYTES", 100)
+    write("here")
+    pieces = ClosingFiles.pieces
+
+    def deleted_after(count: int) -> Callable[[ClosingFiles, str], Iterator[tuple[str, bytes]]]:
+        def read(files: ClosingFiles, source: str) -> Iterator[tuple[str, bytes]]:
+            found = pieces(files, source)
+            yield from islice(found, count)
+            with checkpoint.engine.begin() as connection:
+                connection.exec_driver_sql("delete from closing_files")
+            yield from found
+
+        return read
+
+    monkeypatch.setattr(ClosingFiles, "pieces", deleted_after(1))
+    assert not write("there")[1]
+    monkeypatch.undo()
+    write("here", state="later")
+    monkeypatch.setattr(ClosingFiles, "pieces", deleted_after(0))
+    assert write("late", state="later")[1]
+    here, there, late = (files(tmp_path / place / "one") for place in ("here", "there", "late"))
+    assert here == there == late
 
 
 def test_files_are_gone_when_work_begins_anew(checkpoint: Checkpoint, write: Write) -> None:
