@@ -157,6 +157,7 @@ def test_a_question_shows_the_grade_of_each_nugget(page: Page, tmp_path: Path) -
     ]  # fmt: skip
     page.click("#rows a")
     rows = page.locator("[aria-label='Rubric on bm25'] tbody tr")
+    rows.first.wait_for()
     assert [row.split("\t") for row in rows.all_inner_texts()] == [
         ["the support group", "0.5", "No day is given."],
         ["May 2023", "1", ""],

@@ -45,11 +45,13 @@ def test_runs_are_sorted_by_a_click_and_compared_by_ticks(browser: Browser, site
         names = page.locator("tbody th a")
         assert names.all_inner_texts() == ["third", "second", "first"]
         page.get_by_role("link", name="Run", exact=True).click()
+        page.wait_for_selector("th[aria-sort] >> text=Run")
         assert names.all_inner_texts() == ["first", "second", "third"]
         assert page.locator("th[aria-sort]").inner_text().startswith("Run")
         page.get_by_label("Compare second").check()
         page.get_by_label("Compare first").check()
         page.get_by_role("button", name="Compare ticked runs").click()
+        page.wait_for_selector(".verdict")
         assert "first" in page.locator("main").inner_text()
         assert page.locator(".verdict").count() >= 1
         page.get_by_role("navigation", name="Site").get_by_role("link", name="Runs").click()
