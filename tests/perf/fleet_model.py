@@ -3,8 +3,8 @@
 A place is simulated as `bench.pipeline.places` works: it claims blocks under the lock of the run, begins four times as
 many questions as may be in flight, writes what has gathered through one connection, shows all questions in their order,
 reads those of others 50 at a time and looks for them once a second, renews its presence, divides what may be in flight,
-and reads the whole run for its report. Not simulated: errors, places that come and go, and a database that is larger
-than its memory.
+and makes the report or waits for the place that does. Not simulated: the copies of the report, errors, places that come
+and go, and a database that is larger than its memory.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Costs(NamedTuple):
     turn_held: float
     flush: float
     join_a_question: float
+    digest_a_question: float
     report_read_a_question: float
     start: float
     collect: float
@@ -165,6 +166,7 @@ class _Run:
         self.owner = array("H", [_NOBODY]) * work.questions
         self.claimed = 0
         self.ready: simpy.Event | None = None
+        self.report: simpy.Event | None = None
         self.last_verdict = 0.0
         self._turn = 0.0
 
@@ -215,10 +217,19 @@ class _Place:
         for work in (self._write(), self._renew(), self._divide(), self._claim()):
             self.env.process(work)
         yield from self._show()
+        yield from self._report(questions)
+
+    def _report(self, questions: int) -> Events:
+        yield from self.server.execute(self.costs.digest_a_question * questions)
+        if self.run.report is not None:
+            yield self.run.report
+            return
+        self.run.report = self.env.event()
         for first in range(0, questions, _SHOWN_TOGETHER):
             count = min(_SHOWN_TOGETHER, questions - first)
             yield from self.server.execute(self.costs.report_read_a_question * count)
             yield from self._compute(self.costs.report * count)
+        self.run.report.succeed()
 
     def _compute(self, milliseconds: float) -> Events:
         left = milliseconds / 1000
