@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,14 +128,10 @@ class RunSession:
         """Whether the run was begun before."""
         if self.config.checkpoint_url is None:
             return (self.folder / "checkpoint.sqlite").is_file()
-        checkpoint = Checkpoint(self.url, self.run_id)
-        try:
+        with closing(Checkpoint(self.url, self.run_id)) as checkpoint, suppress(CheckpointError):
             read_run(checkpoint)
-        except CheckpointError:
-            return False
-        finally:
-            checkpoint.close()
-        return True
+            return True
+        return False
 
     def take_shard(self, selected: Sequence[SelectedQuestion]) -> Sequence[SelectedQuestion]:
         """What this place asks of all that is `selected`; raises `ConfigurationError` if nothing is left for it."""
@@ -158,11 +154,8 @@ class RunSession:
         """Whether all is recorded, so that nothing is called."""
         if not self.exists:
             return False
-        checkpoint = Checkpoint(self.url, self.run_id)
-        try:
+        with closing(Checkpoint(self.url, self.run_id)) as checkpoint:
             return read_progress(checkpoint, self.config.until).complete
-        finally:
-            checkpoint.close()
 
     def open(self) -> Checkpoint:
         """The run's record, begun if it is new.

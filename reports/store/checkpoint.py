@@ -47,6 +47,7 @@ class Checkpoint:
 
     Writing is asynchronous and returns futures (`Writer`); reading is immediate. All methods raise
     `CheckpointError` if the database fails; a connection that is lost is opened again for up to `patience` seconds.
+    With `single` each statement is a transaction of its own and one round trip; in SQLite it is for reading.
     """
 
     def __init__(self, url: str, run_id: str, *, patience: float = 0.0, engine: Engine | None = None) -> None:
@@ -57,7 +58,9 @@ class Checkpoint:
         self.writer = Writer(self.engine, self.reconnecting)
         self._lock: int | None = None
         self._release: Callable[[], None] = lambda: None
-        self._reading = tables.autocommitting(self.engine)
+        postgresql = self.engine.dialect.name == "postgresql"
+        options = {"isolation_level": "AUTOCOMMIT"} if postgresql else {"reading": True}
+        self.single: Engine = self.engine.execution_options(**options)
         self._queries = QUERIES[self.engine.dialect.name]
         self._save = _save_statement(self.engine, tables.steps)
         self._save_vote = _save_statement(self.engine, tables.votes)
@@ -288,7 +291,7 @@ class Checkpoint:
 
     def _execute(self, query: Query, parameters: Mapping[str, object] | None = None) -> Sequence[Row]:
         def read() -> Sequence[Row]:
-            with self._reading.begin() as connection:
+            with self.single.begin() as connection:
                 return connection.execute(query, parameters).all()
 
         return self._retried(read)

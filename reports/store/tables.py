@@ -242,13 +242,6 @@ def now(engine: Engine) -> sa.ColumnElement[float]:
     return (sa.func.julianday("now", type_=sa.Float) - _EPOCH_AS_JULIAN_DAY) * 86400.0
 
 
-def autocommitting(engine: Engine) -> Engine:
-    """The same engine where a statement is a transaction of its own and one round trip; in SQLite, for reads."""
-    if engine.dialect.name == "postgresql":
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
-    return engine.execution_options(reading=True)
-
-
 def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
     """Insert a row unless there is one with its key; whether it was inserted."""
     insert = upsert(connection.engine, table).values(values).on_conflict_do_nothing()

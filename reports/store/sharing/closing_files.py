@@ -28,12 +28,11 @@ class ClosingFiles:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
-        self._reading = tables.autocommitting(checkpoint.engine)
 
     @property
     def are_shared(self) -> bool:
         """Whether the run has places of several invocations, so that one may copy what another has made."""
-        if self._reading.dialect.name != "postgresql":
+        if self._checkpoint.engine.dialect.name != "postgresql":
             return False
         invocations = sa.func.count(sa.func.split_part(places.c.place, ":", 1).distinct())
         mine = sa.select(invocations).where(places.c.run_id == self._checkpoint.run_id)
@@ -52,7 +51,7 @@ class ClosingFiles:
 
     def _waited(self) -> sa.Connection:
         lock = sa.select(sa.func.pg_try_advisory_lock(lock_key(f"files of {self._checkpoint.run_id}")))
-        connection = self._reading.connect()
+        connection = self._checkpoint.single.connect()
         try:
             connection.detach()  # the lock goes with it
             end = time.monotonic() + _PATIENCE_SECONDS
@@ -100,7 +99,7 @@ class ClosingFiles:
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def do() -> T:
-            with self._reading.connect() as connection:
+            with self._checkpoint.single.connect() as connection:
                 return work(connection)
 
         return self._attempt(do, "read")

@@ -99,7 +99,6 @@ class Presence:
         self.gone: frozenset[str] = frozenset()
         self.reachable: frozenset[str] = frozenset({place})
         self.living = 1
-        self._single = tables.autocommitting(checkpoint.engine)
         self._ended = threading.Event()
         self._renewed = time.time()
         self._thread = threading.Thread(target=self._renew, name="bench-place", daemon=True)
@@ -200,7 +199,7 @@ class Presence:
 
     def attempt(self, work: Callable[[sa.Connection], T]) -> T:
         """The same; each statement of `work` is a transaction of its own, which is one round trip in place of three."""
-        return self._attempt(self._single, work)
+        return self._attempt(self.checkpoint.single, work)
 
     def _attempt(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         def do() -> T:

@@ -134,7 +134,7 @@ class PostgresServer:
         return f"{self.url}/{name}"
 
     def close(self) -> None:
-        """Stop it and remove its files."""
+        """Stop it and remove its files, which need not be in good order for that."""
         if self._server.poll() is None:
-            self.stop()
+            self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder)
