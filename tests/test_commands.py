@@ -185,6 +185,7 @@ def figures(text: str) -> list[str]:
     return [" ".join(row.split()[:6]) for row in rows]
 
 
+@pytest.mark.long
 def test_the_first_command_prints_what_the_pages_show(alone: dict[str, str]) -> None:
     result = run(["make", "bench"], alone)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -79,6 +79,7 @@ def test_every_option_is_told_with_its_variable_and_key(help_text: str) -> None:
             assert name in (variable, "--" + key.removeprefix("memorybench_").replace("_", "-"))
 
 
+@pytest.mark.long
 def test_the_variables_and_keys_are_obeyed() -> None:
     command = ["bench", "-k", "synthetic", "--collect-only", "-p", "no:cacheprovider"]
     by_key = ["-o", "memorybench_in_flight=5", "-o", "memorybench_top_k=9", "-o", "memorybench_provider=none oracle"]

@@ -251,6 +251,7 @@ def test_published_grades_of_beam_1m_give_the_published_averages(mem0: Any) -> N
     assert summed["beam_paper"].by_type["event_ordering"] == ours.by_type["event_ordering"], "no order was graded"
 
 
+@pytest.mark.long
 def test_the_offline_judge_agrees_with_published_grades_as_the_docs_say(mem0: Any) -> None:  # any: parsed JSON
     """On chats with odd numbers; the two thresholds were chosen on the others."""
     pairs = []

@@ -134,6 +134,7 @@ def own(folder: Path, changed: object) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_an_audit_of_other_data_is_refused_in_one_line(rows: Raw, tmp_path: Path) -> None:
     row = rows[0]
     for changed, said in (

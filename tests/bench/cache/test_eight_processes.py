@@ -6,6 +6,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from bench.cache import StepCache, read_contents, verify_cache
 from tests.processes import forked
 
@@ -29,6 +31,7 @@ def fill(folder: str, begin: float, mine: int) -> None:
             assert found.result == f'{{"hypothesis": "all-{number}"}}'
 
 
+@pytest.mark.long
 def test_they_lose_nothing_and_see_each_other_s(tmp_path: Path) -> None:
     folder, begin = tmp_path / "cached", time.time() + 1.0
     processes = [forked(fill, str(folder), begin, number) for number in range(PROCESSES)]

@@ -38,6 +38,7 @@ FLIPPED = {3: "wrong", 4: "abstained", 5: "error", 40: "correct", 41: "error", 5
 BEFORE = every(60) | {40: "wrong", 41: "wrong", 50: "error", 51: "error"}
 
 
+@pytest.mark.long
 def test_known_flips_are_exactly_those(tmp_path: Path, compare: Printed) -> None:
     write(tmp_path, "a", BEFORE)
     write(tmp_path, "b", BEFORE | FLIPPED)

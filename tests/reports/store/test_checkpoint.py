@@ -79,6 +79,7 @@ def test_what_was_acknowledged_survives_a_kill(url: str) -> None:
     checkpoint.close()
 
 
+@pytest.mark.long
 def test_eight_processes_that_open_and_write_at_once_lose_nothing(url: str) -> None:
     assert together(8, save_many, url, 100) == ["done"] * 8
     checkpoint = Checkpoint(url, "run")
@@ -479,6 +480,7 @@ def run_under_pytest(folder: Path, name: str, *options: str) -> tuple[str, Any]:
     return ended.stdout + ended.stderr, without_clock_fields(json.loads(written.read_text()))
 
 
+@pytest.mark.long
 def test_a_whole_run_on_postgresql_has_the_numbers_of_one_in_a_file(postgres_url: str, tmp_path: Path) -> None:
     printed, on_postgresql = run_under_pytest(tmp_path, "one", "--checkpoint-url", postgres_url)
     _printed, in_a_file = run_under_pytest(tmp_path, "two")
@@ -489,6 +491,7 @@ def test_a_whole_run_on_postgresql_has_the_numbers_of_one_in_a_file(postgres_url
     assert "not-for-any-message" not in printed
 
 
+@pytest.mark.long
 def test_no_file_of_a_run_holds_the_password(postgres_url: str, tmp_path: Path) -> None:
     run_under_pytest(tmp_path, "one", "--checkpoint-url", postgres_url)
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]

@@ -59,6 +59,7 @@ def the_container(checkpoint: Checkpoint) -> ContainerRecord:
 # --- one at a time -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_of_eight_processes_that_want_a_container_one_ingests_it(url: str) -> None:
     checkpoint = make_run(url, "run", [made_records.case()])
     detail = together(8, claim_once, url)

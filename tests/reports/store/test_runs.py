@@ -145,11 +145,13 @@ def test_a_run_that_goes_further_is_not_finished_any_more(url: str) -> None:
     checkpoint.close()
 
 
+@pytest.mark.long
 def test_of_eight_processes_that_begin_one_run_one_begins_it(url: str) -> None:
     detail = together(8, begin_run, url, [PARTS] * 8)
     assert sorted(detail) == [False] * 7 + [True]
 
 
+@pytest.mark.long
 def test_of_two_inputs_at_one_moment_one_becomes_the_run_and_the_other_is_refused(url: str) -> None:
     detail = together(8, begin_run, url, [PARTS | {"search.top_k": number % 2} for number in range(8)])
     refused = [text for text in detail if isinstance(text, str)]

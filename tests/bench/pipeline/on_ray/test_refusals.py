@@ -70,7 +70,6 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
     assert "pip install 'memorybench[ray]'" in refusal(tmp_path)
 
 
-@pytest.mark.quick
 def test_pytest_ends_with_the_line_and_asks_nothing(suite: Suite) -> None:
     ended = suite.run("bench", "-k", "synthetic", "--engine=ray", f"--checkpoint-url={RECORD}", "-n2")
     assert ended.status == 4

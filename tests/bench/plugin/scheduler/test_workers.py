@@ -243,7 +243,6 @@ def test_a_worker_that_dies_costs_nothing_but_itself(suite: Suite, tmp_path_fact
     assert comparable(suite.report()) == comparable(report)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("moment", "reruns"), [("call", {"rerun": 1}), ("report", {})])
 def test_a_question_at_which_a_worker_is_killed_counts_once(
     suite: Suite, tmp_path_factory: pytest.TempPathFactory, moment: str, reruns: dict[str, int]
