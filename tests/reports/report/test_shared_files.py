@@ -64,7 +64,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in OF_A_PLACE}
 
 
-@pytest.mark.parametrize("piece_bytes", [100, 4 << 20])
+@pytest.mark.parametrize("piece_bytes", [5000, 4 << 20])
 def test_a_place_copies_what_another_has_made(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
 ) -> None:
@@ -136,7 +136,7 @@ def test_files_that_cannot_be_kept_are_made_by_each(checkpoint: Checkpoint, writ
 def test_files_that_are_deleted_meanwhile_are_copied_whole_or_made(
     checkpoint: Checkpoint, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing_files, "_PIECE_BYTES", 100)
+    monkeypatch.setattr(closing_files, "_PIECE_BYTES", 5000)
     write("here")
     pieces = ClosingFiles.pieces
 
