@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -27,7 +28,7 @@ Finished = subprocess.CompletedProcess[str]
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["net.limits", "reports"])
 
-_running: set[Process | ForkServerProcess] = set()
+_running: set[Process | Forked | ForkServerProcess] = set()
 
 
 class Process(subprocess.Popen[str]):
@@ -73,6 +74,71 @@ class Process(subprocess.Popen[str]):
         self.signal_all(signal.SIGKILL)
 
 
+class Forked:
+    """A process with a session of its own that somebody else forked, used like a `Process`.
+
+    `pid` is its id, `args` what it is. Its parent writes its status, as `os.waitpid` gives it, to `status` when it has
+    ended; `output` has what it prints.
+    """
+
+    def __init__(self, pid: int, args: Sequence[str], *, status: Path, output: Path, seconds: float) -> None:
+        self.pid, self.args, self.seconds = pid, args, seconds
+        self.overdue = False
+        self.returncode: int | None = None
+        self._status, self._output = status, output
+        _running.add(self)
+        self._limit = threading.Timer(seconds, self._end_overdue)
+        self._limit.daemon = True
+        self._limit.start()
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        if self.returncode is None and self._status.exists():
+            self.returncode = os.waitstatus_to_exitcode(int(self._status.read_text()))
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait for its end: the exit status."""
+        while (status := self.poll()) is None:
+            time.sleep(0.02)
+        return status
+
+    def communicate(self) -> tuple[str, None]:
+        """Wait for its end: what it printed."""
+        self.wait()
+        return self._output.read_text(), None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process alone."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the process alone."""
+        self.send_signal(signal.SIGKILL)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to the process and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def kill_all(self) -> None:
+        """Kill the process and all that it started, and wait until it is gone."""
+        self._end()
+        self.wait()
+        self._limit.cancel()
+        _running.discard(self)
+
+    def _end(self) -> None:
+        self.signal_all(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self.kill()  # at first it has no group of its own
+
+    def _end_overdue(self) -> None:
+        self.overdue = self.poll() is None
+        self._end()
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -109,7 +175,7 @@ def ending_with_it() -> Iterator[None]:
     yield
     overdue = []
     for process in _running - before:
-        if isinstance(process, Process):
+        if isinstance(process, Process | Forked):
             overdue += [f"{process.args!r} after {process.seconds:g} s"] if process.overdue else []
             process.kill_all()
         else:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.prepared_python import start_module
 from tests.processes import PIPE, Process, ending_with_it, run
 from tests.repository import ROOT
 
@@ -92,9 +95,37 @@ def test_signals_work_in_processes_of_tests_that_a_shell_started_in_the_backgrou
     program = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+from tests.prepared_python import start_module
 from tests.processes import heed_signals, run
 heed_signals()
 said = run([sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT))"]).stdout
 assert "default_int_handler" in said, said
 """
     run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="this system does not show whether a process is a zombie"
+)
+@pytest.mark.long
+def test_what_a_fork_started_ends_with_the_test(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    options: dict[str, Any] = {"folder": tmp_path, "environment": {**os.environ, "PYTHONPATH": str(tmp_path)}}
+    with ending_with_it():
+        process = start_module("parent", (), output=tmp_path / "output", seconds=60, **options)
+        while not (printed := (tmp_path / "output").read_text()).endswith("\n"):
+            assert process.poll() is None
+        child = int(printed)
+        assert alive(child)
+    assert process.returncode == -signal.SIGKILL
+    while alive(child):
+        pass
+
+
+@pytest.mark.long
+def test_a_fork_that_is_not_done_in_time_is_killed_and_fails_its_test(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    options: dict[str, Any] = {"folder": tmp_path, "environment": {**os.environ, "PYTHONPATH": str(tmp_path)}}
+    message = r"killed because not done: .*parent.* after 0\.1 s"
+    with pytest.raises(pytest.fail.Exception, match=message), ending_with_it():
+        assert start_module("parent", (), output=tmp_path / "output", seconds=0.1, **options).wait() == -signal.SIGKILL

@@ -13,7 +13,8 @@ from vocabulary import Question, SearchResult, Session
 class FullContext(Provider):
     """Hands over every message of the container, in the order in which it was said, whatever `top_k` is.
 
-    The results are not ranked and have no scores. All of them are in memory at once.
+    The results are not ranked and have no scores. All of them are in memory at once, and those of the latest container
+    stay there: its next question gets the same tuple, unless the file has changed since.
     """
 
     name = "full-context"
@@ -24,10 +25,13 @@ class FullContext(Provider):
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
         self._store = Store(workspace / "full-context.sqlite")
+        self._latest: tuple[str, int, tuple[SearchResult, ...]] | None = None
 
     def ingest(self, container: str, session: Session) -> None:
         """Store one session, in the place of one with the same id."""
-        self._store.ingest(container, session)
+        with self._store.writing() as records:
+            self._latest = None
+            records.put(records.find_or_add(container), session)
 
     def search(
         self,
@@ -37,13 +41,20 @@ class FullContext(Provider):
     ) -> Sequence[SearchResult]:
         """All messages, neither chosen by `question` nor cut at `top_k`."""
         with self._store.reading() as records:
-            key = records.find(container)
-            return [] if key is None else [message.as_result() for message in records.all(key)]
+            key, version = records.find(container), records.version()
+            if self._latest and self._latest[:2] == (container, version):
+                return self._latest[2]
+            results = () if key is None else tuple(message.as_result() for message in records.all(key))
+            self._latest = container, version, results
+        return results
 
     def clear(self, container: str) -> None:
         """Remove a container."""
-        self._store.clear(container)
+        with self._store.writing() as records:
+            self._latest = None
+            records.remove(container)
 
     def close(self) -> None:
         """Close the file."""
         self._store.close()
+        self._latest = None  # versions count for one connection only

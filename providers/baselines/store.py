@@ -90,6 +90,11 @@ class Records:
             assert key is not None  # an insert has a rowid; only the type does not know it
         return key
 
+    def version(self) -> int:
+        """A number that changes when another connection changes the file; what this one writes leaves it as it is."""
+        (version,) = self.connection.execute("pragma data_version").fetchone()
+        return int(version)
+
     def remove(self, container: str) -> int | None:
         """Remove a container with all that is in it; the key that it had, None if there was none."""
         key = self.find(container)

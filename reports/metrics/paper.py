@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from functools import lru_cache
 
 from reports.metrics.nltk_parts import nltk_parts
 from vocabulary import Gold
@@ -50,7 +51,8 @@ def mem0_paper_bleu1(hypothesis: str, gold: Gold) -> float | None:
     return brevity * shared / len(given)
 
 
-def bleu_tokens(text: str) -> list[str]:
+@lru_cache(maxsize=4096)  # all providers are compared with the same gold
+def bleu_tokens(text: str) -> tuple[str, ...]:
     """The tokens of `text` in lower case, as nltk's ``word_tokenize`` makes them, but for known abbreviations.
 
     ``word_tokenize`` splits into sentences with a trained model that has to be downloaded, then each sentence into
@@ -60,7 +62,7 @@ def bleu_tokens(text: str) -> list[str]:
     _stemmer, sentences, words = nltk_parts()
     text = text.lower()
     parts = sentences.tokenize(text) if _ENDS.search(text) else [text]  # the splitter takes as long as all the rest
-    return [token for sentence in parts for token in words.tokenize(sentence)]
+    return tuple(token for sentence in parts for token in words.tokenize(sentence))
 
 
 def _is_scored(gold: Gold) -> bool:

@@ -120,10 +120,10 @@ def compare(
     mirrored if first and second change places.
     """
     surplus, sizes, cells = Counter[str](), Counter[str](), Counter[tuple[bool, bool]]()
-    for cluster, mine, theirs in outcomes:
-        surplus[cluster] += mine - theirs
-        sizes[cluster] += 1
-        cells[mine, theirs] += 1
+    for (cluster, mine, theirs), times in Counter(outcomes).items():
+        surplus[cluster] += times * (mine - theirs)
+        sizes[cluster] += times
+        cells[mine, theirs] += times
     n, both, b, c = cells.total(), cells[True, True], cells[True, False], cells[False, True]
     if n == 0:
         return None

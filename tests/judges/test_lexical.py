@@ -255,7 +255,7 @@ def test_a_script_without_spaces_is_compared_as_a_whole_and_the_judge_says_so(
 
 def test_threads_that_read_at_once_find_the_same_stems() -> None:
     words = ["".join(letters) + "ization" for letters in product("bdglmnrst", "aeiou", "bdglmnrst")]
-    expected = [snowballstemmer.stemmer("porter").stemWord(word) for word in words]
+    expected = tuple(snowballstemmer.stemmer("porter").stemWord(word) for word in words)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -160,10 +161,11 @@ def _contains(ends: tuple[float, float], truth: float) -> bool:
 
 
 def _outcomes(first: list[int], second: list[int], sizes: list[int]) -> Iterator[tuple[str, bool, bool]]:
-    for place, (b, c, n) in enumerate(zip(first, second, sizes, strict=True)):
-        yield from [(str(place), True, False)] * b
-        yield from [(str(place), False, True)] * c
-        yield from [(str(place), True, True)] * (n - b - c)
+    parts = (
+        [(str(place), True, False)] * b + [(str(place), False, True)] * c + [(str(place), True, True)] * (n - b - c)
+        for place, (b, c, n) in enumerate(zip(first, second, sizes, strict=True))
+    )
+    return chain.from_iterable(parts)
 
 
 def _head(what: str, clusters: Sequence[int], *more: str) -> Iterator[str]:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from reports.report.model import without_clock_fields
-from tests.prepared_python import run_module
-from tests.processes import PIPE, STDOUT, Process
+from tests.prepared_python import run_module, start_module
+from tests.processes import PIPE, STDOUT, Forked, Process
 from tests.repository import ROOT
 
 SMALL = ("--synthetic-sessions=20", "--synthetic-questions=20")
@@ -27,6 +27,7 @@ WATCHED = (
     "--answering-model=tests.subjects.watched:First",
     "--judge=tests.subjects.watched:Contains",
 )
+Running = Process | Forked
 _PLUGINS = ("xdist", "rerunfailures")
 """Others are not even looked for, which takes longer than the rest of a start."""
 
@@ -66,7 +67,8 @@ def _counts(text: str) -> dict[str, int]:
 class Suite:
     """The suite with a `folder` of its own: runs, pytest's cache, and what watched subjects were asked.
 
-    pytest runs in `place` and is killed after so many `seconds`. What is started, or run `fresh`, is a new Python.
+    pytest runs in `place` and is killed after so many `seconds`. It is a fork of a Python that has its imports behind
+    it; where this is `fresh`, a new Python.
 
     With `strict`, warnings are errors: nothing of the suite's own may give one.
     """
@@ -78,6 +80,7 @@ class Suite:
         self.place = ROOT
         self.seconds = 240.0
         self.fresh = False
+        self._started = 0
         (folder / "nothing").mkdir()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MEMORYBENCH"))},
@@ -97,8 +100,22 @@ class Suite:
         cache = ("-o", f"cache_dir={self.folder / 'cache'}")
         return [sys.executable, "-m", "pytest", *plugins, *strict, *cache, *arguments]
 
-    def start(self, *arguments: str, **environment: str) -> Process:
-        """pytest, begun in a process group of its own."""
+    def start(self, *arguments: str, **environment: str) -> Running:
+        """pytest, begun in a process group of its own: in a fork as by `run`, unless this is `fresh`."""
+        if self.fresh:
+            return self.start_fresh(*arguments, **environment)
+        self._started += 1
+        return start_module(
+            "pytest",
+            self.command(*arguments)[3:],
+            folder=self.place,
+            environment={**self.environment, **environment},
+            output=self.folder / f"output-{self._started}",
+            seconds=self.seconds,
+        )
+
+    def start_fresh(self, *arguments: str, **environment: str) -> Process:
+        """pytest, begun in a process group of its own, in a new Python."""
         return Process(
             self.command(*arguments),
             cwd=self.place,
@@ -111,7 +128,7 @@ class Suite:
     def run(self, *arguments: str, **environment: str) -> Ended:
         """pytest, run to its end: in a fork of a Python that has its imports behind it, unless this is `fresh`."""
         if self.fresh:
-            return self.end(self.start(*arguments, **environment))
+            return self.end(self.start_fresh(*arguments, **environment))
         output = self.folder / "output"
         status = run_module(
             "pytest",
@@ -126,13 +143,14 @@ class Suite:
             pytest.fail(f"pytest did not come to an end:\n{text}")
         return Ended(status, text)
 
-    def end(self, process: Process) -> Ended:
+    def end(self, process: Running) -> Ended:
         """Wait for the end of a pytest."""
         output, _nothing = process.communicate()
+        status = process.wait()
         process.kill_all()
         if process.overdue:
             pytest.fail(f"pytest did not come to an end:\n{output}")
-        return Ended(process.returncode, output)
+        return Ended(status, output)
 
     def calls(self, what: str) -> Counter[str]:
         """How often each thing was asked of the watched subjects: ingest, clear, search, answer, judge."""
@@ -140,7 +158,7 @@ class Suite:
         lines = [line.split("\t") for line in file.read_text().splitlines()] if file.exists() else []
         return Counter(about for message, about in lines if message == what)
 
-    def wait_for(self, what: str, calls: int, process: Process) -> None:
+    def wait_for(self, what: str, calls: int, process: Running) -> None:
         """Return when there were so many calls, or pytest has ended."""
         wait(lambda: self.calls(what).total() >= calls or process.poll() is not None)
 
@@ -170,7 +188,7 @@ def comparable(report: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def kill_group(process: Process, number: signal.Signals) -> None:
+def kill_group(process: Running, number: signal.Signals) -> None:
     """Send a signal to pytest and all that it started."""
     process.signal_all(number)
 

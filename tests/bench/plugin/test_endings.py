@@ -37,7 +37,7 @@ def test_signals_do_what_ctrl_c_does(suite: Suite, how: signal.Signals, workers:
 def test_a_signal_that_is_ignored_stays_so(suite: Suite) -> None:
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process = suite.start(*RUN, "--limit=20", SLOW="0.05")
+        process = suite.start_fresh(*RUN, "--limit=20", SLOW="0.05")
     finally:
         signal.signal(signal.SIGHUP, previous)
     suite.wait_for("judge", 1, process)

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 
 from bench.base import opaque_id
 from reports.store.sharing.shared_tables import places
-from tests.bench.plugin.suite import SMALL, Suite, comparable, wait
-from tests.processes import Process
+from tests.bench.plugin.suite import SMALL, Running, Suite, comparable, wait
 from tests.reports.store.postgres_server import PostgresServer
 from tests.subjects.many_haystacks import HAYSTACKS
 from tests.subjects.paid import ANSWER_USD, VERDICT_USD
@@ -28,14 +27,14 @@ OTHERS = ("--answering-model=tests.subjects.watched:First", "--judge=tests.subje
 RUN = ("tests/subjects/many_haystacks.py", "-o", "python_files=many_haystacks.py", *SMALL)
 
 
-def begin(suite: Suite, place: str, url: str, subject: str, *options: str, others: Sequence[str] = OTHERS) -> Process:
+def begin(suite: Suite, place: str, url: str, subject: str, *options: str, others: Sequence[str] = OTHERS) -> Running:
     folder, provider = f"--runs-dir={suite.folder / place}", f"--provider=tests.subjects.service:{subject}"
     shared = ("--run-id=one", f"--checkpoint-url={url}", f"--in-flight={IN_FLIGHT}", "--patience=60")
     cache = ("-o", f"cache_dir={suite.folder / place / 'cache'}")
     return suite.start(*RUN, *others, provider, folder, *cache, *shared, *options)
 
 
-def wait_for_places(url: str, count: int, running: list[Process]) -> None:
+def wait_for_places(url: str, count: int, running: list[Running]) -> None:
     """Return when so many have joined the run, or one of them has ended."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
 

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from reports.report import read_lines
-from tests.bench.plugin.suite import Ended, Suite, kill_group, wait
+from tests.bench.plugin.suite import Ended, Running, Suite, kill_group, wait
 from tests.llms.clients.model_server import Asked, ModelServer, serving
-from tests.processes import Process
 from tests.repository import DATA
 
 LOCOMO = next((path for path in (DATA / "locomo" / "locomo10.json", DATA / "locomo10.json") if path.exists()), None)
@@ -139,7 +138,7 @@ def test_killed_between_answer_and_judge_no_call_is_paid_twice(suite: Suite, ser
     """
     models = ("--answering-model", server.name("openai", "m-1"), "--judge", server.name("anthropic", "m-2"))
     small = ("-k", "synthetic", "--synthetic-sessions=20", "--synthetic-questions=20", "--in-flight=1")
-    running: list[Process] = []
+    running: list[Running] = []
     judged: list[str] = []
 
     def fault(asked: Asked) -> str | None:

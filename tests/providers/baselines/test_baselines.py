@@ -72,7 +72,7 @@ def test_full_context_is_everything_in_order_whatever_top_k_says(full_context: F
     full_context.ingest("c", session(1, "three", date=None))
     full_context.ingest("other", session(1, "four"))
     results = full_context.search("c", QUESTION, 1)
-    assert results == [
+    assert list(results) == [
         SearchResult(text="Ann: one", timestamp=DATE, session_ids=("s2",), message_ids=("m2.0",)),
         SearchResult(text="Ann: two", timestamp=DATE, session_ids=("s2",), message_ids=("m2.1",)),
         SearchResult(text="Ann: three", timestamp=None, session_ids=("s1",), message_ids=("m1.0",)),
@@ -84,8 +84,27 @@ def test_full_context_forgets_what_is_cleared_and_keeps_the_rest(full_context: F
     full_context.ingest("other", session(1, "two"))
     full_context.clear("c")
     full_context.clear("never was")
-    assert full_context.search("c", QUESTION, 10) == []
+    assert list(full_context.search("c", QUESTION, 10)) == []
     assert [result.text for result in full_context.search("other", QUESTION, 10)] == ["Ann: two"]
+
+
+def test_full_context_makes_its_results_once_until_something_is_written_here_or_elsewhere(
+    full_context: FullContext,
+) -> None:
+    elsewhere = FullContext(full_context.settings, full_context.workspace)
+    for writer, text in ((full_context, "one"), (elsewhere, "two"), (full_context, "three"), (elsewhere, "four")):
+        writer.ingest("c", session(1, text))
+        results = full_context.search("c", QUESTION, 10)
+        assert [result.text for result in results] == [f"Ann: {text}"]
+        assert full_context.search("c", QUESTION, 10) is results
+    elsewhere.clear("c")
+    assert list(full_context.search("c", QUESTION, 10)) == []
+    full_context.close()
+    elsewhere.ingest("c", session(1, "five"))
+    assert [result.text for result in full_context.search("c", QUESTION, 10)] == ["Ann: five"]
+    full_context.clear("c")
+    assert list(full_context.search("c", QUESTION, 10)) == []
+    elsewhere.close()
 
 
 def test_a_session_that_comes_twice_keeps_its_place(full_context: FullContext) -> None:

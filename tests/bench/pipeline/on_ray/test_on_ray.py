@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.pipeline.on_ray.ray_cluster import RayCluster
-from tests.bench.plugin.suite import Suite, comparable
+from tests.bench.plugin.suite import Running, Suite, comparable
 from tests.bench.plugin.test_many_places import OTHERS, QUESTIONS, RUN, check_ingests
-from tests.processes import Process
 from tests.processes import run as run_process
 from tests.reports.store.postgres_server import PostgresServer
 
@@ -78,7 +77,7 @@ def suite(shared: Suite, cluster: RayCluster, server: PostgresServer) -> Suite:
     return shared
 
 
-def begin(suite: Suite, run_id: str, *options: str) -> Process:
+def begin(suite: Suite, run_id: str, *options: str) -> Running:
     return suite.start(*RUN, *OTHERS, *SERVICE, f"--run-id={run_id}", *options)
 
 
