@@ -194,7 +194,7 @@ def test_three_conversations_with_two_workers_killed_amidst_the_ingest_and_finis
         "OPENAI_API_KEY": "a-key",
         "EMBEDDING_API_KEY": "a-key",
     }
-    process = suite.start(*command(engine, server), **surroundings)
+    process = suite.start_fresh(*command(engine, server), **surroundings)
     _package, requests, _read = ENGINES[engine]
     wait(lambda: server.counts["chat"] >= requests or process.poll() is not None, seconds=200)
     kill_group(process, signal.SIGKILL)
