@@ -267,7 +267,8 @@ class ZepServer(VendorServer):
         detail = {**both, "uuid": message["fact"], "summary": _words(message)}
         if scope == "thread-summaries":
             return {**detail, "thread_uuid": message["thread"], "last_summarized_episode_valid_at": said}
-        return {**detail, "name": message.get("name"), "episode_uuids": [message["uuid"]]}
+        found = {**detail, "name": message.get("name"), "episode_uuids": [message["uuid"]]}
+        return found if scope == "observations" else {**found, "episode_uuids_truncated": False}
 
     def _find(self, user: User, query: str, most: int) -> list[tuple[str, float]]:
         while user.unindexed and self.indexed(self.tasks[self.messages[user.unindexed[0]]["task"]].begun):
