@@ -25,13 +25,11 @@ class FullContext(Provider):
     def __init__(self, settings: ProviderSettings, workspace: Path) -> None:
         super().__init__(settings, workspace)
         self._store = Store(workspace / "full-context.sqlite")
-        self._latest: tuple[str, int, tuple[SearchResult, ...]] | None = None
+        self._latest: tuple[str, tuple[int, int], tuple[SearchResult, ...]] | None = None
 
     def ingest(self, container: str, session: Session) -> None:
         """Store one session, in the place of one with the same id."""
-        with self._store.writing() as records:
-            self._latest = None
-            records.put(records.find_or_add(container), session)
+        self._store.ingest(container, session)
 
     def search(
         self,
@@ -50,11 +48,9 @@ class FullContext(Provider):
 
     def clear(self, container: str) -> None:
         """Remove a container."""
-        with self._store.writing() as records:
-            self._latest = None
-            records.remove(container)
+        self._store.clear(container)
 
     def close(self) -> None:
         """Close the file."""
         self._store.close()
-        self._latest = None  # versions count for one connection only
+        self._latest = None  # the next connection counts anew

@@ -90,10 +90,10 @@ class Records:
             assert key is not None  # an insert has a rowid; only the type does not know it
         return key
 
-    def version(self) -> int:
-        """A number that changes when another connection changes the file; what this one writes leaves it as it is."""
-        (version,) = self.connection.execute("pragma data_version").fetchone()
-        return int(version)
+    def version(self) -> tuple[int, int]:
+        """What changes with the file, as long as it stays open: by other connections, and by this one."""
+        (by_others,) = self.connection.execute("pragma data_version").fetchone()
+        return by_others, self.connection.total_changes
 
     def remove(self, container: str) -> int | None:
         """Remove a container with all that is in it; the key that it had, None if there was none."""
