@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar  # Any: the columns of a row are known only when it is read
+from typing import Any, Literal, TypeVar  # Any: the columns of a row are known only when it is read
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -261,7 +261,7 @@ class Checkpoint:
                         found.update(marshal.dumps(tuple(row), 2))
             return found.hexdigest()
 
-        return self._retried(read)
+        return self.attempt(read)
 
     def container_records(self) -> Iterator[ContainerRecord]:
         """The containers of the run, as they were finally ingested."""
@@ -294,10 +294,11 @@ class Checkpoint:
             with self.single.begin() as connection:
                 return connection.execute(query, parameters).all()
 
-        return self._retried(read)
+        return self.attempt(read)
 
-    def _retried(self, read: Callable[[], T]) -> T:
-        return self.reconnecting.attempt(read, self.url, "read")
+    def attempt(self, work: Callable[[], T], undone: Literal["read", "written"] = "read") -> T:
+        """What `work` with the database returns, done again while that is away; `undone` names it in the error."""
+        return self.reconnecting.attempt(work, self.url, undone)
 
 
 def _save_statement(engine: Engine, table: sa.Table) -> sa.Executable:

@@ -79,7 +79,7 @@ class Leases:
             with self._checkpoint.engine.begin() as connection:
                 return self._taken(connection, container, haystack, again=again, replayed=replayed)
 
-        return self._checkpoint.reconnecting.attempt(take, self._checkpoint.url, "written")
+        return self._checkpoint.attempt(take, "written")
 
     async def beat(self, container: str) -> bool:
         """Show that the holder lives; False if the container is no longer in its hands."""

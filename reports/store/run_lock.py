@@ -48,7 +48,7 @@ def is_led(connection: sa.Connection, run_id: str) -> bool:
         "where locktype = 'advisory' and granted and objsubid = 1 and datname = current_database() "
         "and (classid::bigint << 32 | objid::bigint) = :key"
     )
-    return connection.execute(held, {"key": _key(run_id)}).first() is not None
+    return connection.execute(held, {"key": lock_key(run_id)}).first() is not None
 
 
 class Lead:
@@ -92,16 +92,16 @@ class Lead:
         lock = sa.func.pg_try_advisory_lock if exclusive else sa.func.pg_try_advisory_lock_shared
         try:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            free = self._connection.execute(sa.select(lock(_key(run_id)))).scalar_one()
+            free = self._connection.execute(sa.select(lock(lock_key(run_id)))).scalar_one()
         except sa.exc.SQLAlchemyError as error:
             raise tables.failure(url, "opened", error) from error
         if not free:
             raise _elsewhere(run_id, exclusive=exclusive)
 
 
-def _key(run_id: str) -> int:
-    """What a run's advisory lock is called."""
-    return int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest(), "big", signed=True)
+def lock_key(name: str) -> int:
+    """The number of an advisory lock; that of a run has the run's id as its name."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _elsewhere(run_id: str, *, exclusive: bool) -> ConfigurationError:

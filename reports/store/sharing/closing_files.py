@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar  # Any: the columns of a row are known only when it is read
+from typing import Any, TypeVar  # Any: the columns of a row are known only when it is read
 
 import sqlalchemy as sa
 
 from reports.store import tables
 from reports.store.checkpoint import Checkpoint
-from reports.store.sharing.shared_tables import closing_files, exist, lock_key, places
+from reports.store.run_lock import lock_key
+from reports.store.sharing.shared_tables import closing_files, exist, places
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class ClosingFiles:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until no other place makes the files, and let others wait until the end of the block."""
-        connection = self._attempt(self._waited, "read")
+        connection = self._checkpoint.attempt(self._waited)
         try:
             yield
         finally:
@@ -74,7 +75,7 @@ class ClosingFiles:
                         row = {"name": file.name, "number": number, "packed": zlib.compress(piece, 1)}
                         connection.execute(insert, {"run_id": self._checkpoint.run_id, "source": source, **row})
 
-        self._attempt(write, "written")
+        self._checkpoint.attempt(write, "written")
 
     def are_kept(self, source: str) -> bool:
         """Whether another place has made files from `source`."""
@@ -102,10 +103,7 @@ class ClosingFiles:
             with self._checkpoint.single.connect() as connection:
                 return work(connection)
 
-        return self._attempt(do, "read")
-
-    def _attempt(self, work: Callable[[], T], undone: Literal["read", "written"]) -> T:
-        return self._checkpoint.reconnecting.attempt(work, self._checkpoint.url, undone)
+        return self._checkpoint.attempt(do)
 
 
 def _pieces(file: Path) -> Iterator[bytes]:

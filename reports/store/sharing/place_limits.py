@@ -118,8 +118,7 @@ class PlaceLimits:
                 raise
             return row
 
-        checkpoint = self._presence.checkpoint
-        return checkpoint.reconnecting.attempt(work, checkpoint.url, "written")
+        return self._presence.checkpoint.attempt(work, "written")
 
     def _connected(self) -> sa.Connection:
         """A connection of its own, where a statement is a transaction and nobody waits for the server's disk.

@@ -206,7 +206,7 @@ class Presence:
             with engine.begin() as connection:
                 return work(connection)
 
-        return self.checkpoint.reconnecting.attempt(do, self.checkpoint.url, "written")
+        return self.checkpoint.attempt(do, "written")
 
     def _counts_as_gone(self, row: _Row) -> bool:
         # a folder has one invocation at a time, which its lock sees to

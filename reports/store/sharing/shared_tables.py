@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 import sqlalchemy as sa
+
+from reports.store.run_lock import lock_key
 
 metadata = sa.MetaData()
 _TABLES_LOCK = 0x6D656D62706C6163  # any number that nobody else takes: "membplac" in ASCII
@@ -104,11 +104,6 @@ def lock_parts(connection: sa.Connection, run_id: str) -> None:
 def claims_key(run_id: str) -> int:
     """The advisory lock of `lock_claims`."""
     return lock_key(f"claims of {run_id}")
-
-
-def lock_key(name: str) -> int:
-    """What an advisory lock is called."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _lock(connection: sa.Connection, key: int) -> None:
